@@ -1,0 +1,100 @@
+"""All that must hold, as sessions: `uv run nox` runs it, `uv run nox -l` lists it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_external_run = True
+
+# `uv run` says which uv it is: on a bare machine the one in .local/uv, which is on no PATH.
+UV = os.environ.get("UV", "uv")
+WORKSPACE = nox.project.load_toml("pyproject.toml")["tool"]["uv"]["workspace"]["members"]
+# A member's folder, distribution and package have one name.
+MEMBERS = {
+    path.parent.name: path.parent for glob in WORKSPACE for path in sorted(Path().glob(f"{glob}/pyproject.toml"))
+}
+# Branches that a member's own tests must run, in per cent; 95 for a member that is not named here.
+COVERAGE = {"core": 100, "billing": 95, "gateway": 95, "users": 95}
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+
+@nox.session(venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """Find what ruff knows to be wrong, and what it would format differently."""
+    session.run("ruff", "check", external=True)
+    session.run("ruff", "format", "--check", external=True)
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Check the types of all members and all tests with pyrefly."""
+    session.run("pyrefly", "check", external=True)
+
+
+@nox.session(venv_backend="none")
+def imports(session: nox.Session) -> None:
+    """Hold every import against the contracts in pyproject.toml."""
+    session.run("lint-imports", "--no-logo", external=True)
+
+
+@nox.session(venv_backend="none")
+def tidy(session: nox.Session) -> None:
+    """Check lengths, names and opening sentences, which no linter does."""
+    # Without core's own plugin: this says its say while core is broken, too.
+    session.run("pytest", "-p", "no:core", "tests/tidy", external=True)
+
+
+@nox.session
+@nox.parametrize("member", [nox.param(member, id=member) for member in MEMBERS])
+def tests(session: nox.Session, member: str) -> None:
+    """Test one member where its siblings are not installed, and measure what its tests cover."""
+    environment = session.virtualenv.location
+    sync = [UV, "sync", "--quiet", "--locked", "--no-default-groups", f"--package={member}", "--group=test"]
+    session.run_install(*sync, env={"UV_PROJECT_ENVIRONMENT": environment})
+    present = "import sys, importlib.util as u; print(*filter(u.find_spec, sys.argv[1:]))"
+    siblings = session.run("python", "-c", present, *(MEMBERS.keys() - {member, "core"}), silent=True)
+    if str(siblings).strip():
+        session.error(f"{member} would be tested beside {siblings}")
+    folder = str(MEMBERS[member] / "tests")
+    if session.posargs:  # A part of the tests says nothing about what all of them cover.
+        session.run("pytest", folder, *session.posargs)
+        return
+    data = {"COVERAGE_FILE": f"{environment}/.coverage"}
+    session.run("coverage", "erase", env=data)
+    session.run("coverage", "run", f"--source={member}", "-m", "pytest", folder, env=data)
+    session.run("coverage", "combine", "--quiet", env=data)
+    session.run("coverage", "report", f"--fail-under={COVERAGE.get(member, 95)}", env=data)
+
+
+@nox.session(venv_backend="none")
+def system(session: nox.Session) -> None:
+    """Walk journeys over several services: real processes, real HTTP."""
+    session.run("pytest", "tests/system", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+@nox.parametrize("version", [nox.param(version, id=version) for version in PYTHONS])
+def matrix(session: nox.Session, version: str) -> None:
+    """Run the tests of all members and the journeys under one more Python; a missing one is said aloud."""
+    interpreter = find(version)
+    if not interpreter:
+        session.skip(f"Python {version} is not on this machine: NOT TESTED")
+    folder = f".nox/{version}"
+    sessions = ["nox", "--envdir", folder, "--session", "tests", "system"]
+    root = {"UV_PROJECT_ENVIRONMENT": f"{folder}/root", "VIRTUAL_ENV": None}
+    session.run(UV, "run", "--locked", "--python", interpreter, *sessions, env=root, external=True)
+
+
+def find(version: str) -> str:
+    """The path of a Python: pyenv's, which its shims hide, or what uv finds; nothing is downloaded."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for interpreter in pyenv.glob(f"versions/{version}.*/bin/python"):
+        return str(interpreter)
+    search = [UV, "python", "find", "--system", "--no-project", "--no-python-downloads", version]
+    found = subprocess.run(search, capture_output=True, check=False, text=True)
+    return found.stdout.strip()

@@ -1,0 +1,6 @@
+"""The command line of every service: `billing serve`, `billing dev`, `billing migrate`, and its own commands."""
+
+from core.cli.failures import clear_failures
+from core.cli.program import service_cli
+
+__all__ = ["clear_failures", "service_cli"]

@@ -1,0 +1,182 @@
+"""Reads that answer a request: SQL written in SQLAlchemy, compiled once, run by asyncpg, mapped by pydantic.
+
+Ten times less work for the event loop than an ORM session, and no BEGIN, COMMIT or ROLLBACK round trip: each read is
+one statement on its own snapshot, on a connection that the server itself keeps read-only.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import orjson
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy import Float, Numeric, Select
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.types import TypeEngine
+
+from core.database.outage import OUTAGES, DatabaseUnavailable
+from core.settings import DatabaseSettings
+
+Row = TypeVar("Row", bound=BaseModel)
+
+_DIALECT = PGDialect_asyncpg()
+# PostgreSQL's type numbers (pg_type.oid); SQLAlchemy asks for them to choose between float and Decimal.
+_FLOAT8, _NUMERIC = 701, 1700
+
+
+class Query(Generic[Row]):
+    """A SELECT whose SQL, parameters and row shape are settled when its module is imported; a mismatch fails there."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]], model: type[Row]) -> None:
+        """Compiles `statement`, whose columns must fill the required fields of `model`.
+
+        Raises:
+            TypeError: a required field of `model` has no column.
+        """
+        compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        self.sql: str = compiled.string
+        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        self._defaults = {name: compiled.binds[name].value for name in self._names if not compiled.binds[name].required}
+        self._required = frozenset(self._names) - self._defaults.keys()
+        self._binders = tuple(
+            (position, process)
+            for position, name in enumerate(self._names)
+            if (process := compiled.binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
+        )
+        columns = {column.key: column for column in statement.selected_columns if column.key}
+        lacking = {name for name, field in model.model_fields.items() if field.is_required()} - columns.keys()
+        if lacking:
+            message = f"{model.__name__} needs {sorted(lacking)}, which the SELECT does not give"
+            raise TypeError(message)
+        self._results = {
+            key: process
+            for key, column in columns.items()
+            if (process := column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, _type_number(column.type)))
+        }
+        self._one = TypeAdapter(model)
+        self._many = TypeAdapter(list[model])
+
+    def arguments(self, given: Mapping[str, Any]) -> list[Any]:
+        """The values in the order of the compiled SQL.
+
+        Raises:
+            TypeError: a parameter lacks, or is none of the SELECT's.
+        """
+        if not self._required <= given.keys() <= frozenset(self._names):
+            message = f"parameters {sorted(given)} given, {sorted(self._required)} wanted"
+            raise TypeError(message)
+        merged = {**self._defaults, **given}
+        values = [merged[name] for name in self._names]
+        for position, process in self._binders:
+            values[position] = process(values[position])
+        return values
+
+    def one(self, record: asyncpg.Record) -> Row:
+        """The model of one row."""
+        return self._one.validate_python(self._row(record))
+
+    def many(self, records: list[asyncpg.Record]) -> list[Row]:
+        """The models of many rows, validated in one pass."""
+        return self._many.validate_python([self._row(record) for record in records])
+
+    def _row(self, record: asyncpg.Record) -> dict[str, Any]:
+        row = dict(record)
+        for key, process in self._results.items():
+            row[key] = process(row[key])
+        return row
+
+
+def _type_number(column_type: TypeEngine[Any]) -> int | None:
+    if not isinstance(column_type, Numeric):
+        return None
+    return _FLOAT8 if isinstance(column_type, Float) else _NUMERIC
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSession:
+    """Runs queries outside any transaction."""
+
+    pool: asyncpg.Pool
+    # At most as many readers as connections, so that only a contended wait pays for a timer.
+    free: asyncio.Semaphore
+    wait_s: float
+
+    async def first(self, query: Query[Row], /, **given: Any) -> Row | None:
+        """The first row, or None.
+
+        Raises:
+            DatabaseUnavailable: no connection could be had in time, or the one in use was lost.
+        """
+        values = query.arguments(given)
+        async with self._connection() as connection:
+            record = await connection.fetchrow(query.sql, *values)
+        return None if record is None else query.one(record)
+
+    async def all(self, query: Query[Row], /, **given: Any) -> list[Row]:
+        """Every row.
+
+        Raises:
+            DatabaseUnavailable: no connection could be had in time, or the one in use was lost.
+        """
+        values = query.arguments(given)
+        async with self._connection() as connection:
+            records = await connection.fetch(query.sql, *values)
+        return query.many(records)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        try:
+            if self.free.locked():
+                async with asyncio.timeout(self.wait_s):
+                    await self.free.acquire()
+            else:
+                await self.free.acquire()
+            try:
+                async with self.pool.acquire() as connection:
+                    yield connection
+            finally:
+                self.free.release()
+        except OUTAGES as failed:
+            raise DatabaseUnavailable from failed
+
+
+class _ReadOnlyConnection(asyncpg.Connection):
+    def get_reset_query(self) -> str:
+        # Only compiled SELECTs ran: there is nothing to reset, and a reset would be a round trip a read.
+        return ""
+
+
+async def _install_codecs(connection: asyncpg.Connection) -> None:
+    """JSON as SQLAlchemy's own asyncpg connections have it: its JSON types expect text that they decode."""
+    await connection.set_type_codec("json", schema="pg_catalog", format="text", encoder=str, decoder=orjson.loads)
+    await connection.set_type_codec("jsonb", schema="pg_catalog", format="text", encoder=str, decoder=orjson.loads)
+
+
+@asynccontextmanager
+async def open_reads(
+    dsn: str, *, settings: DatabaseSettings, server_settings: Mapping[str, str]
+) -> AsyncIterator[ReadSession]:
+    """Opens a pool of read-only connections, its first ones made.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+    try:
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=min(2, settings.read_pool_size),
+            max_size=settings.read_pool_size,
+            timeout=5,
+            connection_class=_ReadOnlyConnection,
+            init=_install_codecs,
+            server_settings={**server_settings, "default_transaction_read_only": "on"},
+        )
+    except (*OUTAGES, asyncpg.PostgresError) as failed:
+        raise DatabaseUnavailable from failed
+    try:
+        yield ReadSession(pool, asyncio.Semaphore(settings.read_pool_size), settings.pool_timeout_s)
+    finally:
+        pool.terminate()

@@ -1,0 +1,49 @@
+"""Who calls, as the access token says, and what the token allows."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.routing import BaseRoute
+
+from core.dependencies.resources import ResourcesDep
+from core.errors import InsufficientScope, Unauthenticated
+from core.tokens import Principal
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="access_token")
+
+
+async def _caller(
+    resources: ResourcesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal:
+    if credentials is None:
+        raise Unauthenticated
+    return await resources.verifier.verify(credentials.credentials)
+
+
+Caller = Annotated[Principal, Depends(_caller)]
+
+
+def requires(scope: str) -> Callable[[Principal], Awaitable[Principal]]:
+    """A dependency on a caller whose token has `scope`: `Annotated[Principal, Depends(requires("catalog:write"))]`."""
+
+    async def caller_with_scope(caller: Caller) -> Principal:
+        if scope not in caller.scopes:
+            raise InsufficientScope
+        return caller
+
+    caller_with_scope.scope = scope  # type: ignore[attr-defined]
+    return caller_with_scope
+
+
+def scopes_of(routes: Iterable[BaseRoute]) -> set[str]:
+    """Every scope that an operation of these routes asks for."""
+    found: set[str] = set()
+    pending = [route.dependant for route in routes if isinstance(route, APIRoute)]
+    while pending:
+        dependant = pending.pop()
+        found |= {scope} if (scope := getattr(dependant.call, "scope", None)) else set()
+        pending.extend(dependant.dependencies)
+    return found

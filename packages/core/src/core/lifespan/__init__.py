@@ -1,0 +1,7 @@
+"""What lives as long as the process: resources that open in order, and tasks that are supervised."""
+
+from core.lifespan.opener import Opener, StartupError
+from core.lifespan.protocol import started
+from core.lifespan.supervisor import Supervisor
+
+__all__ = ["Opener", "StartupError", "Supervisor", "started"]

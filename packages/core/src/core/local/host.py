@@ -1,0 +1,90 @@
+"""What a laptop gives the services it hosts: a data directory, one PostgreSQL, a database and settings for each."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.local.data_directory import DataDirectory
+from core.local.errors import LocalError
+from core.local.postgres import Postgres
+from core.services import Service
+from core.settings import Loaded, load
+
+LOCAL = "local"
+MAIL_FOLDER = "mail"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalHost:
+    """A data directory and its PostgreSQL, which the host owns; a child process under reload only uses them."""
+
+    directory: DataDirectory
+    postgres: Postgres
+
+    @classmethod
+    def at(cls, name: str, path: Path | None) -> "LocalHost":
+        """The host `name`, with its data in `path` or `.local/<name>` of the workspace; starts nothing."""
+        directory = DataDirectory.locate(name, path)
+        return cls(directory, Postgres(directory.path / "postgres"))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Holds the directory and runs PostgreSQL until the block ends.
+
+        Raises:
+            LocalError: another host uses the directory, it cannot be written, or PostgreSQL does not start.
+        """
+        with self.directory, self.postgres:
+            yield
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where every service leaves its mail."""
+        return self.directory.path / MAIL_FOLDER
+
+    def load(self, service: Service, *, url: str, siblings: Mapping[str, str]) -> Loaded:
+        """The settings of a service on this host; what the environment says comes before what the host supplies.
+
+        `url` is where the service is reached, `siblings` where the others are, by name.
+
+        Raises:
+            ConfigurationError: a setting is wrong.
+            LocalError: the environment says that the service is not local.
+        """
+        variable = f"{service.name.upper()}_ENVIRONMENT"
+        if os.environ.get(variable, LOCAL) != LOCAL:
+            raise LocalError(f"{variable} is {os.environ[variable]}, but this host is for local development: unset it.")
+        return load(service.settings, defaults=self._defaults(service.name, url=url, siblings=siblings))
+
+    def prepare(self, service: Service, loaded: Loaded) -> None:
+        """Creates the service's database, unless its settings name another one, and migrates it.
+
+        Raises:
+            LocalError: PostgreSQL refused.
+        """
+        url = loaded.settings.database.url.get_secret_value()
+        if url == self.postgres.url(service.name):
+            self.postgres.create_database(service.name)
+        asyncio.run(service.migrations.upgrade(url))
+
+    def _defaults(self, name: str, *, url: str, siblings: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "environment": LOCAL,
+            "public_url": url,
+            "database": {"url": self.postgres.url(name)},
+            "mail": {"url": f"file:{self.mail_folder}"},
+            "secret_key": self.directory.secret(f"{name}-secret-key"),
+            "clients": {sibling: {"url": where} for sibling, where in siblings.items()},
+            "data_dir": str(self.directory.path),
+        }
+
+
+def say(sentence: str) -> None:
+    """One line for whoever sits in front of the terminal."""
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()

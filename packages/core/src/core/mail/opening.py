@@ -1,0 +1,34 @@
+"""From the setting `mail.url` to what takes the messages."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from core.mail.folder import FolderMail
+from core.mail.message import Mail
+from core.mail.smtp import SmtpMail
+
+# RFC 6409 (submission) and RFC 8314 (submission over TLS).
+SMTP_PORT = 587
+SMTPS_PORT = 465
+
+
+def open_mail(url: str, sender: str) -> Mail:
+    """`smtp://user:password@host:port`, `smtps://…`, or `file:<folder>`; opens nothing yet.
+
+    Raises:
+        ValueError: the URL is none of these, or the sender is no address; the message shows neither.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file" and not parts.netloc and parts.path:
+        return FolderMail(Path(unquote(parts.path)), sender)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError("a mail URL is smtp://host, smtps://host or file:folder")
+    implicit_tls = parts.scheme == "smtps"
+    return SmtpMail(
+        host=parts.hostname,
+        port=parts.port or (SMTPS_PORT if implicit_tls else SMTP_PORT),
+        sender=sender,
+        implicit_tls=implicit_tls,
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )

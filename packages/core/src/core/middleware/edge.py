@@ -1,0 +1,67 @@
+"""The outermost layer: gives a request its id and its exchange, and writes its access line."""
+
+import re
+import secrets
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.telemetry.exchange import EXCHANGE, Exchange, current_exchange
+from core.telemetry.logs import access_line
+
+_is_request_id = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
+
+
+class Edge:
+    """Puts `X-Request-ID` on every response, and one line a request into the log."""
+
+    def __init__(self, app: ASGIApp, *, service: str) -> None:
+        self.app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        client = scope.get("client")
+        request_id = _request_id(scope["headers"])
+        exchange = Exchange(
+            service=self._service,
+            request_id=request_id.decode(),
+            method=scope["method"],
+            client=client[0] if client else None,
+        )
+        scope[EXCHANGE] = exchange
+        root_path = scope.get("root_path", "")
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                duration_ms = (perf_counter() - exchange.started) * 1000
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id),
+                    (b"server-timing", b"app;dur=%.1f" % duration_ms),
+                ]
+            elif message["type"] == "http.response.body":
+                exchange.bytes_sent += len(message.get("body", b""))
+            await send(message)
+
+        # Reset, not cleared: a call within the process runs in the context of its caller.
+        token = current_exchange.set(exchange)
+        try:
+            await self.app(scope, receive, tell)
+        finally:
+            current_exchange.reset(token)
+            route = scope.get("route")
+            # Under a mount, the template begins with the path of the mount.
+            exchange.route = f"{root_path}{route.path}" if route is not None else "unmatched"
+            access_line(exchange, perf_counter() - exchange.started)
+
+
+def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+    for name, value in headers:
+        if name == b"x-request-id" and _is_request_id(value):
+            return value
+    return secrets.token_hex(16).encode()

@@ -1,0 +1,28 @@
+"""What a host may replace in the services it runs; the defaults are the real ones, made from settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+from core.clock import Clock, SystemClock
+from core.mail import Mail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The replaceable collaborators of a service."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    # None: the one that the setting `mail.url` names.
+    mail: Mail | None = None
+    # How a sibling service is reached, by its name; one that is not here is reached over the network.
+    transports: Mapping[str, httpx.AsyncBaseTransport] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """Who may sign in to a freshly made local system."""
+
+    admin_email: str
+    admin_password: str

@@ -1,0 +1,62 @@
+"""Finds the services that are installed here, by the entry point that each declares."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy import MetaData
+
+from core.events import events_metadata
+from core.idempotency import idempotency_metadata
+from core.migrations import Migrations
+from core.ports import Ports, Seed
+from core.resources import Resources
+from core.settings import ServiceSettings
+
+ENTRY_POINTS = "core.services"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One installed service, by the contract that its `app` module keeps."""
+
+    name: str
+    module: str
+
+    @cached_property
+    def app(self) -> ModuleType:
+        """The module with `create_app` and `Settings`; imported when first asked for."""
+        return import_module(self.module)
+
+    @property
+    def settings(self) -> type[ServiceSettings]:
+        """The class of its settings."""
+        return self.app.Settings
+
+    def create_app(self, settings: ServiceSettings, ports: Ports) -> FastAPI:
+        """Builds its application; opens nothing."""
+        return self.app.create_app(settings, ports)
+
+    @property
+    def seed_local(self) -> Callable[[Resources, Seed], Awaitable[None]] | None:
+        """What fills a fresh local system, if the service has anything to fill it with."""
+        return getattr(self.app, "seed_local", None)
+
+    @property
+    def migrations(self) -> Migrations:
+        """Its schema: its own tables and those that core keeps in every database."""
+        self.app  # noqa: B018 - importing it defines the tables
+        base: Any = import_module(f"{self.name}.tables").Base
+        metadata: list[MetaData] = [base.metadata, events_metadata, idempotency_metadata]
+        return Migrations(self.name, metadata)
+
+
+def installed_services() -> list[Service]:
+    """Every installed service, by name."""
+    found = sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
+    return [Service(point.name, point.value) for point in found]

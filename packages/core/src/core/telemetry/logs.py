@@ -1,0 +1,156 @@
+"""Logs: JSON lines in production, readable ones on a laptop; structlog's, the standard library's, uvicorn's alike."""
+
+import logging
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+import structlog
+
+from core.redaction import redact, redact_mapping
+from core.telemetry.exchange import Exchange, current_exchange, service_name
+from core.telemetry.writer import LineWriter
+
+LogEvent = MutableMapping[str, Any]
+Write = Callable[[bytes], None]
+
+
+class _Output:
+    """Where lines go and how they look; one a process, replaced as a whole."""
+
+    def __init__(self, write: Write, *, console: bool) -> None:
+        self.write = write
+        self.console = console
+
+
+_output: _Output | None = None
+
+
+def _identity(_logger: object, _method: str, event: LogEvent) -> LogEvent:
+    exchange = current_exchange.get()
+    event["service.name"] = service_name()
+    if exchange is not None:
+        event["request_id"] = exchange.request_id
+    return event
+
+
+def _redacted(_logger: object, _method: str, event: LogEvent) -> LogEvent:
+    return {key: redact(value) if isinstance(value, str) else value for key, value in redact_mapping(event).items()}
+
+
+def _as_json(_logger: object, _method: str, event: LogEvent) -> str:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z).decode()
+
+
+class _Printer:
+    """What structlog calls with a rendered line."""
+
+    def msg(self, line: str) -> None:
+        if _output is not None:
+            _output.write(line.encode() + b"\n")
+
+    log = debug = info = warning = error = critical = exception = fatal = msg
+
+
+class _Handler(logging.Handler):
+    """Sends the standard library's records the way of all other lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if _output is not None:
+            _output.write(self.format(record).encode() + b"\n")
+
+
+@contextmanager
+def logging_to(write: Write, *, level: str, form: Literal["json", "console"]) -> Iterator[None]:
+    """Sends every line of this process to `write` until the block ends."""
+    global _output  # noqa: PLW0603 - logging is process-wide, in the standard library too
+    before = _output
+    _output = _Output(write, console=form == "console")
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _identity,
+    ]
+    if form == "console":
+        render: list[Any] = [
+            structlog.dev.ConsoleRenderer(
+                colors=False,
+                sort_keys=False,
+                # The rich one shows local variables: slow, endless, and full of what nobody should read.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
+    else:
+        render = [structlog.processors.format_exc_info, _redacted, _as_json]
+    structlog.configure(
+        processors=[*shared, structlog.processors.StackInfoRenderer(), *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _Printer(),
+        cache_logger_on_first_use=False,
+    )
+    handler = _Handler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    root = logging.getLogger()
+    handlers, old_level = root.handlers, root.level
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    # A line a call; the call's own service writes one already.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        root.handlers = handlers
+        root.setLevel(old_level)
+        structlog.reset_defaults()
+        _output = before
+
+
+@contextmanager
+def logging_to_stdout(*, level: str, form: Literal["json", "console"]) -> Iterator[None]:
+    """Sends every line of this process to standard output through a writer thread until the block ends."""
+    writer = LineWriter().start()
+    try:
+        with logging_to(writer, level=level, form=form):
+            yield
+    finally:
+        writer.stop()
+
+
+def access_line(exchange: Exchange, seconds: float) -> None:
+    """One line for one request; no query string, which may hold what nobody should read."""
+    output = _output
+    if output is None:
+        return
+    duration_ms = round(seconds * 1000, 1)
+    if output.console:
+        operation = f"{exchange.method:<6} {exchange.route}"
+        line = f"{exchange.service:<8} {operation} {exchange.status} {duration_ms} ms  {exchange.request_id}\n"
+        output.write(line.encode())
+        return
+    # Rendered here, not by structlog: a third of the time, on the one line that every request pays for.
+    output.write(
+        orjson.dumps(
+            {
+                "timestamp": datetime.now(UTC),
+                "level": "info",
+                "event": "request",
+                "service.name": exchange.service,
+                "request_id": exchange.request_id,
+                "method": exchange.method,
+                "route": exchange.route,
+                "status": exchange.status,
+                "duration_ms": duration_ms,
+                "bytes": exchange.bytes_sent,
+                "client": exchange.client,
+            },
+            option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z,
+        )
+    )

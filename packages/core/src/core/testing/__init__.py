@@ -1,0 +1,8 @@
+"""The test kit of every service: a real database, an application with its ports replaced, a conformance suite."""
+
+from core.testing.applications import SERVICE_URL, Host, running
+from core.testing.clocks import MovableClock
+from core.testing.conformance import Conformance
+from core.testing.problems import problem
+
+__all__ = ["SERVICE_URL", "Conformance", "Host", "MovableClock", "problem", "running"]

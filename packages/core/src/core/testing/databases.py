@@ -1,0 +1,54 @@
+"""Databases for tests: migrated once into a template, then copied for each test that needs one."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from core.local import Postgres
+from core.migrations import Migrations
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateDatabase:
+    """One migrated schema, and copies of it: 20 to 30 ms each."""
+
+    postgres: Postgres
+    name: str
+    _copies: list[str] = field(default_factory=list)
+
+    async def copy(self) -> str:
+        """The name of a fresh copy."""
+        name = f"{self.name}_{next(_numbers)}"
+        await self._run(f'CREATE DATABASE "{name}" TEMPLATE "{self.name}" STRATEGY FILE_COPY')
+        return name
+
+    async def drop(self, name: str) -> None:
+        """Removes a copy, and ends whatever session is still open in it."""
+        await self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    async def _run(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.postgres.url("postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def template_database(postgres: Postgres, migrations: Migrations | None, *, name: str) -> Iterator[TemplateDatabase]:
+    """A template with the schema of `migrations`; an empty one without."""
+    template = f"{name}_{os.getpid()}"
+    postgres.create_database(template)
+    if migrations is not None:
+        asyncio.run(migrations.upgrade(postgres.url(template)))
+    try:
+        yield TemplateDatabase(postgres, template)
+    finally:
+        postgres.drop_database(template)

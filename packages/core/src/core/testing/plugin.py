@@ -1,0 +1,191 @@
+"""The fixtures that every service's tests have, once its conftest says which service: `service`."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from blockbuster import blockbuster_ctx
+from fastapi import FastAPI
+
+from core.database import Database, open_database
+from core.ids import format_id, new_id
+from core.local import Postgres, throw_away_postgres
+from core.local.data_directory import workspace_root
+from core.mail import Delivered, read_folder
+from core.mount import ServiceMount
+from core.ports import Ports
+from core.services import Service
+from core.settings import ServiceSettings
+from core.telemetry.logs import logging_to
+from core.testing.applications import SERVICE_URL, Host, running
+from core.testing.databases import TemplateDatabase, template_database
+from core.testing.network import loopback_only
+from core.tokens import LocalKey, sign_access_token
+
+WEB_ORIGIN = "https://app.example"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop of production."""
+    return ("asyncio", {"use_uvloop": True})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    with loopback_only():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks() -> Iterator[None]:
+    """A call that blocks the event loop fails the test that made it."""
+    with blockbuster_ctx(_packages_on_core(), excluded_modules=["core.testing"]) as guard:
+        # asyncpg looks for certificates and a password file when it connects: some microseconds, a few times a process.
+        for function in ("os.stat", "io.TextIOWrapper.read", "io.BufferedReader.read"):
+            guard.functions[function].can_block_in("asyncpg/connect_utils.py", "_parse_connect_arguments")
+            # A traceback shows lines of source, which Python reads when it is formatted, and keeps.
+            guard.functions[function].can_block_in("linecache.py", {"checkcache", "updatecache"})
+        yield
+
+
+def _packages_on_core() -> list[str]:
+    """core, and every installed distribution that stands on it."""
+    on_core = re.compile(r"core([\[ ;<>=~!]|$)")
+    return ["core", *(each.name for each in distributions() if any(map(on_core.match, each.requires or ())))]
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[dict[str, Any]]]:
+    """Every line that the process logs during the test, as the JSON it is in production."""
+    lines: list[dict[str, Any]] = []
+    with logging_to(lambda line: lines.append(orjson.loads(line)), level="info", form="json"):
+        yield lines
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL, in memory where there is some, shared by the runs of this workspace."""
+    with throw_away_postgres(str(workspace_root())) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def service() -> Service | None:
+    """The service under test; a service's conftest overrides it."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Postgres, service: Service | None) -> Iterator[TemplateDatabase]:
+    """The migrated schema of the service."""
+    migrations = service.migrations if service else None
+    with template_database(postgres, migrations, name=service.name if service else "empty") as made:
+        yield made
+
+
+@pytest.fixture
+async def database_url(template: TemplateDatabase) -> AsyncIterator[str]:
+    """A database of this test alone, where commits are commits."""
+    name = await template.copy()
+    yield template.postgres.url(name)
+    await template.drop(name)
+
+
+@pytest.fixture
+def settings(service: Service, database_url: str, tmp_path: Path) -> ServiceSettings:
+    """Local settings on the database of this test; a conftest may override it with `settings.model_copy(update=…)`."""
+    return service.settings.model_validate(
+        {
+            "environment": "local",
+            "public_url": SERVICE_URL,
+            "database": {"url": database_url, "pool_size": 5, "read_pool_size": 2},
+            "mail": {"url": f"file:{tmp_path}/mail"},
+            "cors": {"allow_origins": [WEB_ORIGIN]},
+            "data_dir": str(tmp_path),
+        }
+    )
+
+
+@pytest.fixture
+def ports() -> Ports:
+    """The real ports; a test that replaces one overrides this."""
+    return Ports()
+
+
+@pytest.fixture
+def app(service: Service, settings: ServiceSettings, ports: Ports) -> FastAPI:
+    """The application, built and not started."""
+    return service.create_app(settings, ports)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the running application, standalone."""
+    async with running(app) as standalone:
+        yield standalone
+
+
+@pytest.fixture(params=["standalone", "mounted"])
+async def anywhere(request: pytest.FixtureRequest, app: FastAPI, service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """The same client twice: of the application standalone, and mounted below `/<name>` in a host."""
+    if request.param == "standalone":
+        async with running(app) as standalone:
+            yield standalone
+        return
+    async with running(Host(ServiceMount(service.name, app)), base_url=f"{SERVICE_URL}/{service.name}") as mounted:
+        yield mounted
+
+
+@pytest.fixture
+async def database(settings: ServiceSettings) -> AsyncIterator[Database]:
+    """The database of this test, beside the application."""
+    async with open_database(settings.database, name="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Callable[..., list[Delivered]]:
+    """`mailbox(to="a@example.com")`: the messages that were sent, newest first."""
+    return lambda to=None: read_folder(tmp_path / "mail", to=to)
+
+
+@pytest.fixture
+def token(settings: ServiceSettings, tmp_path: Path) -> Callable[..., str]:
+    """`token("catalog:write", subject="usr_…")`: an access token that the service accepts."""
+    key = LocalKey.open(tmp_path, environment=settings.environment)
+
+    def mint(*scopes: str, subject: str | None = None, lifetime: timedelta = timedelta(minutes=5)) -> str:
+        now = datetime.now(UTC)
+        return sign_access_token(
+            key=key.private,
+            kid=key.kid,
+            issuer=settings.tokens.issuer or SERVICE_URL,
+            audience=[settings.tokens.audience],
+            subject=subject or format_id("usr", new_id()),
+            client_id="tests",
+            session_id=new_id(),
+            scopes=scopes,
+            roles=(),
+            auth_time=now,
+            now=now,
+            lifetime=lifetime,
+        )
+
+    return mint
+
+
+@pytest.fixture
+def signed_in(token: Callable[..., str]) -> Callable[..., dict[str, str]]:
+    """`signed_in("catalog:write")`: the header of a caller with these scopes; the same caller for the same subject."""
+
+    def header(*scopes: str, subject: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {token(*scopes, subject=subject)}"}
+
+    return header

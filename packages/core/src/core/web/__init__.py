@@ -1,0 +1,1 @@
+"""The HTTP conventions of every service: problem documents, pages of a list, probes, documentation."""

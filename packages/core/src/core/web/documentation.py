@@ -1,0 +1,132 @@
+"""The OpenAPI document and its page: serialised once, sent with an ETag, and readable without a network."""
+
+import hashlib
+import mimetypes
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from core.web.problems import MEDIA_TYPE
+
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "A problem document (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "code", "instance", "request_id"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "description": "A page that explains the code."},
+        "title": {"type": "string", "description": "Constant for a code."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What happened this time."},
+        "code": {"type": "string", "description": "Stable; what a client decides on."},
+        "instance": {"type": "string", "format": "uri"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {name: {"type": "string"} for name in ("pointer", "code", "detail")},
+            },
+        },
+    },
+}
+# FastAPI's own shape of a refused request, which no service answers.
+_REPLACED_SCHEMAS = ("HTTPValidationError", "ValidationError")
+_REFERENCE = {"$ref": "#/components/responses/Problem"}
+
+
+def with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """Documents the problem shape on every operation, by reference, in place of FastAPI's own."""
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for name in _REPLACED_SCHEMAS:
+        schemas.pop(name, None)
+    schemas["Problem"] = _PROBLEM
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    components["responses"] = {"Problem": {"description": "The request was refused.", "content": content}}
+    for operations in document.get("paths", {}).values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = _REFERENCE
+    return document
+
+
+def openapi_of(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of a service, as it is committed and served."""
+    if app.openapi_schema is None:
+        app.openapi_schema = with_problems(FastAPI.openapi(app))
+    return app.openapi_schema
+
+
+class OpenApiDocument:
+    """A document as bytes with their ETag, made at the first request."""
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+        self._body: bytes | None = None
+        self._etag = ""
+
+    async def answer(self, request: Request) -> Response:
+        """Answers with the document, or with 304 to who has it (RFC 9110, section 13.1.2)."""
+        if self._body is None:
+            self._body = orjson.dumps(self._make())
+            self._etag = f'"{hashlib.sha256(self._body).hexdigest()[:16]}"'
+        headers = {"ETag": self._etag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == self._etag:
+            return Response(status_code=304, headers=headers)
+        return Response(self._body, media_type="application/json", headers=headers)
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <title>{title}</title>
+  <link rel="stylesheet" href="{assets}/swagger-ui.css">
+</head>
+<body>
+  <div id="swagger-ui"></div>
+  <script src="{assets}/swagger-ui-bundle.js"></script>
+  <script src="{assets}.js"></script>
+</body>
+</html>
+"""
+# A script of its own, because the security policy allows none inside a page.
+_START = (
+    'SwaggerUIBundle({{url: "{openapi}", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true}});\n'
+)
+
+
+def documentation_routes(title: str, make: Callable[[], dict[str, Any]]) -> list[Route | Mount]:
+    """`/openapi.json`, and `/docs` where the page's assets are installed (`core[local]`)."""
+    routes: list[Route | Mount] = [Route("/openapi.json", OpenApiDocument(make).answer, include_in_schema=False)]
+    assets = find_spec("fastapi_standalone_docs")
+    if assets is None or not assets.submodule_search_locations:
+        return routes
+
+    async def page(request: Request) -> Response:
+        root_path = request.scope.get("root_path", "")
+        return HTMLResponse(_PAGE.format(title=title, assets=f"{root_path}/docs-assets"))
+
+    async def start(request: Request) -> Response:
+        openapi = f"{request.scope.get('root_path', '')}/openapi.json"
+        return Response(_START.format(openapi=openapi), media_type="text/javascript")
+
+    # It reads the system's tables of media types from disk: now, not within a request.
+    mimetypes.init()
+    folder = Path(assets.submodule_search_locations[0]) / "static" / "swagger"
+    return [
+        *routes,
+        Route("/docs", page, include_in_schema=False),
+        Route("/docs-assets.js", start, include_in_schema=False),
+        Mount("/docs-assets", StaticFiles(directory=folder)),
+    ]

@@ -1,0 +1,1 @@
+"""The smallest whole service: one resource, written only from the docs."""

@@ -1,0 +1,440 @@
+"""The schema of a service, brought up to date on a real PostgreSQL."""
+
+import asyncio
+import itertools
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+
+from core.database import UtcDateTime, metadata
+from core.migrations import MigrationError, Migrations
+from core.migrations.database import LOCK_KEY, alone, open_connection
+
+counter = itertools.count(1)
+
+
+class Service:
+    """A service's package on disk, its migrations, and the tables that its models define."""
+
+    def __init__(self, folder: Path, name: str):
+        self.name = name
+        self.folder = folder / name / "migrations"
+        self.folder.mkdir(parents=True)
+        (folder / name / "__init__.py").touch()
+        (self.folder / "__init__.py").touch()
+
+    def migration(self, name: str, body: str, *, after: str | None = None) -> None:
+        head = f'revision = "{name}"\ndown_revision = {after!r}\n\n\ndef upgrade(op):\n'
+        (self.folder / f"{name}.py").write_text(head + textwrap.indent(textwrap.dedent(body), "    "))
+
+    def migrations(self, *models: MetaData) -> Migrations:
+        return Migrations(self.name, models)
+
+
+@pytest.fixture
+def service(tmp_path, monkeypatch) -> Service:
+    monkeypatch.syspath_prepend(tmp_path)
+    return Service(tmp_path, f"shop{next(counter)}")
+
+
+def two_steps(service: Service) -> Migrations:
+    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
+    service.migration("0002_names", 'op.execute("ALTER TABLE customers ADD name text")', after="0001_start")
+    return service.migrations()
+
+
+async def run(url: str, statement: str, *arguments: object) -> list:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetch(statement, *arguments)
+    finally:
+        await connection.close()
+
+
+async def columns(url: str) -> list[str]:
+    rows = await run(
+        url, "SELECT column_name FROM information_schema.columns WHERE table_name = 'customers' ORDER BY 1"
+    )
+    return [row[0] for row in rows]
+
+
+async def test_an_empty_database_is_brought_to_the_head(service, database_url):
+    migrations = two_steps(service)
+    assert await migrations.current(database_url) is None
+    assert await migrations.upgrade(database_url) == ["0001_start", "0002_names"]
+    assert await migrations.current(database_url) == migrations.head() == "0002_names"
+    assert await columns(database_url) == ["id", "name"]
+
+
+async def test_only_what_the_database_has_not_seen_is_applied(service, database_url):
+    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
+    await service.migrations().upgrade(database_url)
+    assert await two_steps(service).upgrade(database_url) == ["0002_names"]
+
+
+async def test_a_database_at_the_head_is_left_alone(service, database_url):
+    migrations = two_steps(service)
+    await migrations.upgrade(database_url)
+    assert await migrations.upgrade(database_url) == []
+
+
+async def test_a_service_with_no_migrations_yet_has_nothing_to_do(service, database_url):
+    migrations = service.migrations()
+    assert migrations.head() is None
+    assert await migrations.upgrade(database_url) == []
+    assert await migrations.current(database_url) is None
+
+
+@pytest.mark.parametrize("scheme", ["postgresql://", "postgresql+asyncpg://"])
+async def test_both_spellings_of_the_url_are_taken(service, database_url, scheme):
+    url = database_url.replace("postgresql://", scheme)
+    assert await two_steps(service).upgrade(url) == ["0001_start", "0002_names"]
+    assert await service.migrations().check(url) == ["op.drop_table('customers')"]
+
+
+async def test_at_the_head_nothing_of_alembic_is_imported(service, database_url):
+    await two_steps(service).upgrade(database_url)
+    program = f"""
+        import asyncio, sys
+        from core.migrations import Migrations
+        print(asyncio.run(Migrations({service.name!r}, []).upgrade({database_url!r})), "alembic" in sys.modules)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, check=False, cwd=service.folder.parents[1]
+    )
+    assert (done.stdout, done.stderr) == ("[] False\n", "")
+
+
+async def test_at_the_head_one_query_is_all(service, database_url, monkeypatch):
+    migrations = two_steps(service)
+    await migrations.upgrade(database_url)
+    asked = []
+
+    class Counting(asyncpg.Connection):
+        async def fetch(self, query, *arguments, **options):
+            asked.append(query)
+            return await super().fetch(query, *arguments, **options)
+
+    connect = asyncpg.connect
+    monkeypatch.setattr(asyncpg, "connect", lambda *a, **o: connect(*a, connection_class=Counting, **o))
+    await migrations.upgrade(database_url)
+    assert asked == ["SELECT version_num FROM alembic_version"]
+
+
+async def test_a_migration_that_fails_leaves_nothing_of_itself_and_everything_before_it(service, database_url):
+    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
+    service.migration(
+        "0002_broken",
+        'op.execute("ALTER TABLE customers ADD name text")\nop.execute("SELECT 1/0")',
+        after="0001_start",
+    )
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await service.migrations().upgrade(database_url)
+    assert await service.migrations().current(database_url) == "0001_start"
+    assert await columns(database_url) == ["id"]
+
+
+async def test_replicas_that_start_together_migrate_once(service, database_url):
+    service.migration(
+        "0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")\nop.execute("SELECT pg_sleep(0.3)")'
+    )
+    applied = await asyncio.gather(*(service.migrations().upgrade(database_url) for _ in range(5)))
+    assert sorted(applied) == [[], [], [], [], ["0001_start"]]
+
+
+async def test_waiting_for_another_process_has_an_end(service, database_url):
+    async with alone(database_url, wait_s=1):
+        with pytest.raises(MigrationError, match="another process"):
+            await two_steps(service).upgrade(database_url, wait_s=0.3)
+    assert await service.migrations().upgrade(database_url) == ["0001_start", "0002_names"]
+
+
+async def test_the_lock_ends_with_the_transaction_that_holds_it(database_url):
+    async with alone(database_url, wait_s=1):
+        assert await run(
+            database_url, f"SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = {LOCK_KEY & 0xFFFFFFFF}"
+        )
+    assert not await run(database_url, "SELECT FROM pg_locks WHERE locktype = 'advisory'")
+
+
+async def test_a_migration_does_not_queue_behind_a_long_transaction(service, database_url):
+    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
+    await service.migrations().upgrade(database_url)
+    migrations = two_steps(service)
+    reader = await asyncpg.connect(database_url)
+    async with reader.transaction():
+        await reader.fetch("SELECT * FROM customers")
+        began = time.monotonic()
+        with pytest.raises(DBAPIError, match="lock timeout"):
+            await migrations.upgrade(database_url, lock_timeout_ms=200)
+        assert time.monotonic() - began < 3
+    await reader.close()
+    assert await migrations.upgrade(database_url) == ["0002_names"]
+
+
+async def test_an_index_can_be_built_concurrently_while_replicas_wait(service, database_url):
+    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY, name text)")')
+    service.migration(
+        "0002_index",
+        """
+        op.execute("SELECT pg_sleep(0.3)")
+        with op.get_context().autocommit_block():
+            op.create_index("ix_customers_name", "customers", ["name"], postgresql_concurrently=True)
+        op.execute("ALTER TABLE customers ADD email text")
+        """,
+        after="0001_start",
+    )
+    async with asyncio.timeout(10):
+        applied = await asyncio.gather(*(service.migrations().upgrade(database_url) for _ in range(4)))
+    assert sorted(applied) == [[], [], [], ["0001_start", "0002_index"]]
+    assert await run(database_url, "SELECT FROM pg_indexes WHERE indexname = 'ix_customers_name'")
+    assert await columns(database_url) == ["email", "id", "name"]
+
+
+async def test_two_services_migrate_in_one_process_at_the_same_time(tmp_path, monkeypatch, postgres):
+    monkeypatch.syspath_prepend(tmp_path)
+    upgrades, urls = [], []
+    for number in range(2):
+        each = Service(tmp_path, f"side_by_side_{next(counter)}")
+        for step in range(1, 6):
+            each.migration(
+                f"000{step}_step",
+                f'op.execute("SELECT pg_sleep(0.02)")\nop.execute("CREATE TABLE of_{number}_{step} (id int)")',
+                after=f"000{step - 1}_step" if step > 1 else None,
+            )
+        await asyncio.to_thread(postgres.create_database, each.name)
+        urls.append(postgres.url(each.name))
+        upgrades.append(each.migrations().upgrade(urls[-1]))
+    await asyncio.gather(*upgrades)
+    for number, url in enumerate(urls):
+        rows = await run(url, "SELECT tablename FROM pg_tables WHERE tablename LIKE 'of_%' ORDER BY 1")
+        assert [row[0] for row in rows] == [f"of_{number}_{step}" for step in range(1, 6)]
+        await asyncio.to_thread(postgres.drop_database, url.split("/")[3].split("?")[0])
+
+
+async def test_a_database_that_is_ahead_is_left_to_the_newer_release(service, database_url, caplog):
+    await two_steps(service).upgrade(database_url)
+    (service.folder / "0002_names.py").unlink()
+    assert await service.migrations().upgrade(database_url) == []
+    assert await service.migrations().current(database_url) == "0002_names"
+    assert "database_is_ahead" in caplog.messages
+
+
+@pytest.mark.parametrize("known", ["0001_other", "0000_before", "somebody elses"])
+async def test_a_migration_that_this_code_should_know_and_does_not_is_an_error(service, database_url, known):
+    migrations = two_steps(service)
+    await migrations.upgrade(database_url)
+    await run(database_url, "UPDATE alembic_version SET version_num = $1", known)
+    with pytest.raises(MigrationError, match=f"the database is at {known}, which this code does not know"):
+        await migrations.upgrade(database_url)
+
+
+async def test_the_same_number_from_two_branches_of_the_code_is_an_error(service, database_url):
+    await two_steps(service).upgrade(database_url)
+    (service.folder / "0002_names.py").unlink()
+    service.migration("0002_emails", 'op.execute("ALTER TABLE customers ADD email text")', after="0001_start")
+    with pytest.raises(MigrationError, match="0002_names, which this code does not know"):
+        await service.migrations().upgrade(database_url)
+
+
+async def test_a_database_at_two_migrations_at_once_is_an_error(service, database_url):
+    migrations = two_steps(service)
+    await migrations.upgrade(database_url)
+    await run(database_url, "INSERT INTO alembic_version VALUES ('0001_start')")
+    with pytest.raises(MigrationError, match="several migrations at once"):
+        await migrations.current(database_url)
+
+
+async def test_a_database_whose_version_was_removed_starts_anew(service, database_url):
+    service.migration("0001_start", 'op.execute("CREATE TABLE IF NOT EXISTS customers (id int PRIMARY KEY)")')
+    await service.migrations().upgrade(database_url)
+    await run(database_url, "DELETE FROM alembic_version")
+    assert await service.migrations().upgrade(database_url) == ["0001_start"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'revision = "0002_other"\ndown_revision = "0001_start"',
+        'revision = "0002_names"\ndown_revision = None',
+        'revision = "0002_names"\ndown_revision = "0001_other"',
+        'revision = "0002_names"',
+        "",
+    ],
+)
+async def test_a_file_that_says_other_than_its_name_is_an_error(service, database_url, head):
+    two_steps(service)
+    (service.folder / "0002_names.py").write_text(head)
+    with pytest.raises(MigrationError, match=r"0002_names\.py must say: .* down_revision = '0001_start'"):
+        await service.migrations().upgrade(database_url)
+
+
+def shop() -> MetaData:
+    """Models with one of everything that our services use."""
+    models = metadata()
+    Table(
+        "customers",
+        models,
+        Column("id", Uuid, primary_key=True),
+        Column("email", Text, nullable=False, unique=True),
+        Column("created_at", UtcDateTime, nullable=False, server_default=func.now(), index=True),
+        Column("details", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+        Column("balance", Numeric(12, 2), nullable=False, server_default=text("0")),
+        CheckConstraint("balance >= 0", name="balance"),
+        Index("ix_customers_rich", "email", postgresql_where=text("balance > 100")),
+    )
+    Table(
+        "orders",
+        models,
+        Column("position", Integer, Identity(), primary_key=True),
+        Column("customer_id", Uuid, ForeignKey("customers.id", ondelete="CASCADE"), nullable=False),
+        Column("status", Text, nullable=False, server_default="open"),
+    )
+    return models
+
+
+def outbox() -> MetaData:
+    models = metadata()
+    Table("outbox", models, Column("id", Uuid, primary_key=True), Column("sent_at", UtcDateTime))
+    return models
+
+
+async def test_a_new_migration_makes_the_schema_equal_to_the_models(service, database_url):
+    migrations = service.migrations(shop(), outbox())
+    path = await migrations.new(database_url, "Start")
+    assert path == service.folder / "0001_start.py"
+    assert await migrations.upgrade(database_url) == ["0001_start"]
+    assert await migrations.check(database_url) == []
+
+
+async def test_a_migration_does_not_change_when_the_code_of_a_column_type_does(service, database_url):
+    path = await service.migrations(shop()).new(database_url, "Start")
+    written = path.read_text()
+    assert "sa.DateTime(timezone=True)" in written
+    assert not [line for line in written.splitlines() if "import" in line and service.name in line]
+    imports = [line for line in written.splitlines() if line.startswith(("import", "from"))]
+    assert imports == [
+        "import sqlalchemy as sa",
+        "from alembic.operations import Operations",
+        "from sqlalchemy.dialects import postgresql",
+    ]
+
+
+async def test_a_new_migration_follows_the_last_one_and_holds_only_the_difference(service, database_url):
+    models = shop()
+    await service.migrations(models).new(database_url, "Start")
+    await service.migrations(models).upgrade(database_url)
+    models.tables["customers"].append_column(Column("name", Text))
+    path = await service.migrations(models).new(database_url, 'Add the  "name"\nof a customer.')
+    assert path.read_text() == textwrap.dedent('''\
+        """Add the 'name' of a customer."""
+
+        import sqlalchemy as sa
+        from alembic.operations import Operations
+
+        revision = "0002_add_the_name_of_a_customer"
+        down_revision = "0001_start"
+
+
+        def upgrade(op: Operations) -> None:
+            op.add_column('customers', sa.Column('name', sa.Text(), nullable=True))
+    ''')
+    assert await service.migrations(models).upgrade(database_url) == ["0002_add_the_name_of_a_customer"]
+
+
+async def test_a_migration_that_no_model_asks_for_is_an_empty_one_to_be_filled_in(service, database_url):
+    path = await service.migrations().new(database_url, "Backfill")
+    assert path.read_text() == textwrap.dedent('''\
+        """Backfill."""
+
+        from alembic.operations import Operations
+
+        revision = "0001_backfill"
+        down_revision = None
+
+
+        def upgrade(op: Operations) -> None:
+            pass
+    ''')
+    assert await service.migrations().upgrade(database_url) == ["0001_backfill"]
+
+
+async def test_a_new_migration_is_formed_as_ruff_wants_it_but_for_line_length_and_quotes(service, database_url):
+    path = await service.migrations(shop()).new(database_url, "Start")
+    ruff = Path(sys.executable).with_name("ruff")
+    command = [ruff, "check", "--isolated", "--select", "E,W,F,I,UP", "--ignore", "E501", path]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+async def test_what_is_written_prints_nothing(service, database_url, capfd):
+    await service.migrations(shop()).new(database_url, "Start")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("change", ["new", "check"])
+async def test_models_are_compared_with_an_up_to_date_database_only(service, database_url, change):
+    migrations = two_steps(service)
+    with pytest.raises(MigrationError, match="the database is at None, the code at 0002_names: upgrade it first"):
+        await (migrations.new(database_url, "More") if change == "new" else migrations.check(database_url))
+
+
+DRIFT = {
+    "ALTER TABLE orders DROP COLUMN status": "op.add_column('orders', sa.Column('status'",
+    "ALTER TABLE orders ADD note text": "op.drop_column('orders', 'note')",
+    "ALTER TABLE orders ALTER status DROP NOT NULL": "op.alter_column('orders', 'status'",
+    "ALTER TABLE orders ALTER status SET DEFAULT 'paid'": "op.alter_column('orders', 'status'",
+    "ALTER TABLE orders ALTER status DROP DEFAULT": "op.alter_column('orders', 'status'",
+    "ALTER TABLE orders ALTER status TYPE varchar(20)": "op.alter_column('orders', 'status'",
+    "ALTER TABLE customers ALTER balance TYPE numeric(10, 2)": "op.alter_column('customers', 'balance'",
+    "ALTER TABLE customers ALTER created_at TYPE timestamp": "op.alter_column('customers', 'created_at'",
+    "ALTER TABLE customers ALTER details SET DEFAULT '{\"a\": 1}'": "op.alter_column('customers', 'details'",
+    "DROP INDEX ix_customers_created_at": "op.create_index(op.f('ix_customers_created_at')",
+    "DROP INDEX ix_customers_rich": "op.create_index('ix_customers_rich'",
+    "ALTER TABLE customers DROP CONSTRAINT uq_customers_email": "op.create_unique_constraint(",
+    "ALTER TABLE customers DROP CONSTRAINT ck_customers_balance": "op.create_check_constraint(",
+    "ALTER TABLE orders DROP CONSTRAINT fk_orders_customer_id_customers": "op.create_foreign_key(",
+    "CREATE TABLE forgotten (id int)": "op.drop_table('forgotten')",
+    "DROP TABLE orders": "op.create_table('orders'",
+}
+
+
+@pytest.mark.parametrize(("drift", "repair"), DRIFT.items(), ids=DRIFT.keys())
+async def test_a_schema_that_drifted_is_told_by_what_would_repair_it(service, database_url, drift, repair):
+    async with open_connection(database_url, lock_timeout_ms=1_000) as connection:
+        await connection.run_sync(shop().create_all)
+        await connection.commit()
+    assert await service.migrations(shop()).check(database_url) == []
+    await run(database_url, drift)
+    differences = await service.migrations(shop()).check(database_url)
+    assert len(differences) == 1
+    assert differences[0].startswith(repair)
+    assert "\n" not in differences[0]
+
+
+async def test_a_table_that_two_models_define_is_an_error(service, database_url):
+    with pytest.raises(ValueError, match="Duplicate table keys"):
+        await service.migrations(outbox(), outbox()).check(database_url)

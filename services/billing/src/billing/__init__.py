@@ -1,0 +1,1 @@
+"""Money: catalog, subscriptions, invoices, payments, ledger."""

@@ -1,0 +1,1 @@
+"""What is sold: plans, and the prices at which each is sold."""

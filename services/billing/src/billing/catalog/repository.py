@@ -1,0 +1,57 @@
+"""Every query on plans and prices."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.catalog.models import Plan, PlanView, Price, PriceView
+from billing.tables import Position, all_as_json, one_page, page_of
+from core.database import Query, ReadSession
+
+_prices = all_as_json(*(getattr(Price, name) for name in PriceView.model_fields), order_by=Price.created_at)
+_PLANS: Select[Any] = select(
+    Plan.id,
+    Plan.name,
+    Plan.entitlements,
+    select(_prices).where(Price.plan_id == Plan.id).scalar_subquery().label("prices"),
+    Plan.created_at,
+)
+_PLAN = Query(_PLANS.where(Plan.id == bindparam("plan_id")), PlanView)
+_PAGE = Query(one_page(_PLANS, created_at=Plan.created_at, id_=Plan.id), PlanView)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogRepository:
+    """Writes, in the transaction of a session."""
+
+    session: AsyncSession
+
+    async def add(self, row: Plan | Price) -> bool:
+        """Stores a plan or a price; False where one with this id is there already."""
+        kind = type(row)
+        values = {column.key: getattr(row, column.key) for column in kind.__table__.columns}
+        statement = insert(kind).values(**values).on_conflict_do_nothing().returning(kind.id)
+        return await self.session.scalar(statement) is not None
+
+    async def plan(self, plan_id: UUID) -> Plan | None:
+        return await self.session.get(Plan, plan_id)
+
+    async def price(self, price_id: UUID) -> Price | None:
+        return await self.session.get(Price, price_id)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogQueries:
+    """Reads, each on a snapshot of its own."""
+
+    reads: ReadSession
+
+    async def plan(self, plan_id: UUID) -> PlanView | None:
+        return await self.reads.first(_PLAN, plan_id=plan_id)
+
+    async def page(self, after: Position | None, limit: int) -> list[PlanView]:
+        return await self.reads.all(_PAGE, **page_of(after, limit))

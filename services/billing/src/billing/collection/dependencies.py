@@ -1,0 +1,62 @@
+"""How collection is built: in a transaction, around the provider, or for a reminder."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+
+from billing.collection.service import Begin, Collecting, Collection, Follow, Settlement
+from billing.customers import dependencies as customers
+from billing.invoices import dependencies as invoices
+from billing.ledger import dependencies as ledger
+from billing.payments import dependencies as payments
+from billing.payments.provider import Provider
+from core.dependencies import ResourcesDep, Session
+from core.resources import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Followers:
+    """Who is told that an invoice is paid; declared as a resource, because they stand above."""
+
+    follow: Callable[[Session, Resources], Follow]
+
+
+def build(session: Session, resources: Resources) -> Collection:
+    """Collection in the transaction of `session`."""
+    return Collection(
+        customers=customers.build(session, resources),
+        methods=payments.build_methods(session, resources),
+        payments=payments.build(session, resources),
+        invoices=invoices.build(session, resources),
+        ledger=ledger.build(session, resources),
+        follow=resources[Followers].follow(session, resources),
+    )
+
+
+def build_collecting(session: Session, resources: Resources) -> Collecting:
+    """The three steps, the last of them in the transaction of `session`."""
+    return Collecting(_begin(resources), resources[Provider], build(session, resources))
+
+
+def build_settlement(resources: Resources) -> Settlement:
+    """What a reminder does, in transactions of its own."""
+    return Settlement(_begin(resources), resources[Provider])
+
+
+def _begin(resources: Resources) -> Begin:
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[Collection]:
+        async with resources.database.transaction() as session:
+            yield build(session, resources)
+
+    return begin
+
+
+async def _collecting(session: Session, resources: ResourcesDep) -> Collecting:
+    return build_collecting(session, resources)
+
+
+CollectingDep = Annotated[Collecting, Depends(_collecting)]

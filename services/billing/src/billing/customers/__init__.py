@@ -1,0 +1,1 @@
+"""Who buys: one customer a user."""

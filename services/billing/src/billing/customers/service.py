@@ -1,0 +1,63 @@
+"""What is done with customers, and what is refused."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from billing.customers.models import Customer
+from billing.customers.repository import CustomerRepository
+from core.clock import Clock
+from core.errors import Conflict, Forbidden
+from core.events import Events
+from core.ids import format_id, new_id
+
+
+class NotAUser(Forbidden):
+    """Only a user has a customer account."""
+
+    code = "not_a_user"
+
+
+class CurrencyMismatch(Conflict):
+    """The customer's account is in another currency."""
+
+    code = "currency_mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Customers:
+    """The customers that users are."""
+
+    repository: CustomerRepository
+    events: Events
+    clock: Clock
+
+    async def of_user(self, user_id: UUID) -> Customer:
+        """The customer that a user is; made by whichever request is first."""
+        customer = await self.repository.of_user(user_id)
+        if customer is None:
+            await self._make(user_id)
+            customer = await self.repository.of_user(user_id)
+        assert customer is not None  # noqa: S101 - customers are never removed
+        return customer
+
+    async def locked(self, user_id: UUID) -> Customer:
+        """The same, alone: whoever else changes something of this customer waits until the transaction ends."""
+        customer = await self.of_user(user_id)
+        await self.repository.lock(customer)
+        return customer
+
+    def settle_currency(self, customer: Customer, currency: str) -> None:
+        """Keeps the currency of the first purchase for all that follow.
+
+        Raises:
+            CurrencyMismatch: it was another one.
+        """
+        if customer.currency not in {None, currency}:
+            raise CurrencyMismatch(f"The account is in {customer.currency}, the price in {currency}.")
+        customer.currency = currency
+
+    async def _make(self, user_id: UUID) -> None:
+        customer_id, now = new_id(), self.clock.now()
+        if await self.repository.add(customer_id=customer_id, user_id=user_id, now=now):
+            data = {"id": format_id("cus", customer_id), "user_id": format_id("usr", user_id)}
+            await self.events.emit("customer.created", subject=data["id"], sequence=1, data=data)

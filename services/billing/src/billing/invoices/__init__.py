@@ -1,0 +1,1 @@
+"""What is owed: invoices, their arithmetic and their numbers."""

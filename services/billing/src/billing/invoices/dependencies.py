@@ -1,0 +1,38 @@
+"""How invoices are built."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends
+
+from billing.invoices.repository import InvoiceQueries, InvoiceRepository
+from billing.invoices.service import Invoices, InvoiceViews
+from billing.ledger import dependencies as ledger
+from billing.settings import Settings
+from core.database import ReadSession as Reads
+from core.dependencies import ReadSession, Session
+from core.resources import Resources
+
+
+def build(session: Session, resources: Resources) -> Invoices:
+    """Invoices in the transaction of `session`."""
+    settings = cast("Settings", resources.settings)
+    return Invoices(
+        repository=InvoiceRepository(session),
+        ledger=ledger.build(session, resources),
+        events=resources.events(session),
+        clock=resources.clock,
+        series=settings.invoice_series,
+        seller=settings.seller.model_dump(),
+    )
+
+
+def build_views(reads: Reads) -> InvoiceViews:
+    """Invoices as they are read."""
+    return InvoiceViews(InvoiceQueries(reads))
+
+
+async def _views(reads: ReadSession) -> InvoiceViews:
+    return build_views(reads)
+
+
+InvoiceViewsDep = Annotated[InvoiceViews, Depends(_views)]

@@ -1,0 +1,93 @@
+"""Every query on invoices."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, Uuid, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.models import Customer
+from billing.invoices.models import Invoice, InvoiceLine, InvoiceSeries, InvoiceView, LineView, PaymentView
+from billing.payments.models import Payment
+from billing.tables import Position, all_as_json, as_json, one_page, page_of
+from core.database import Query, ReadSession
+
+_lines = all_as_json(*(getattr(InvoiceLine, name) for name in LineView.model_fields), order_by=InvoiceLine.position)
+_of_invoice = (
+    select(as_json(*(getattr(Payment, name) for name in PaymentView.model_fields)))
+    .where(Payment.invoice_id == Invoice.id)
+    .order_by(Payment.created_at.desc(), Payment.id.desc())
+    .limit(1)
+)
+# How an invoice is read, inside a transaction and outside.
+_INVOICES: Select[Any] = select(
+    *(getattr(Invoice, name) for name in InvoiceView.model_fields if name not in {"lines", "last_payment"}),
+    select(_lines).where(InvoiceLine.invoice_id == Invoice.id).scalar_subquery().label("lines"),
+    _of_invoice.scalar_subquery().label("last_payment"),
+)
+_MINE = _INVOICES.join(Customer, Customer.id == Invoice.customer_id).where(Customer.user_id == bindparam("user_id"))
+_ONE = _INVOICES.where(Invoice.id == bindparam("invoice_id"))
+_LATEST = (
+    _INVOICES.where(Invoice.subscription_id == any_(bindparam("subscription_ids", type_=ARRAY(Uuid))))
+    .distinct(Invoice.subscription_id)
+    .order_by(Invoice.subscription_id, Invoice.created_at.desc(), Invoice.id.desc())
+)
+_MY_ONE = Query(_MINE.where(Invoice.id == bindparam("invoice_id")), InvoiceView)
+_MY_PAGE = Query(one_page(_MINE, created_at=Invoice.created_at, id_=Invoice.id), InvoiceView)
+_LATEST_OUTSIDE = Query(_LATEST, InvoiceView)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRepository:
+    """Reads and writes, in the transaction of a session."""
+
+    session: AsyncSession
+
+    async def add(self, invoice: Invoice, lines: Iterable[InvoiceLine]) -> None:
+        self.session.add(invoice)
+        await self.session.flush()
+        self.session.add_all(lines)
+        await self.session.flush()
+
+    async def next_number(self, series: str, year: int) -> int:
+        """The next number; it is taken if the transaction commits, and others wait until they know."""
+        taken = insert(InvoiceSeries).values(name=series, year=year, last=1)
+        following = taken.on_conflict_do_update(
+            index_elements=[InvoiceSeries.name, InvoiceSeries.year], set_={"last": InvoiceSeries.last + 1}
+        )
+        return (await self.session.execute(following.returning(InvoiceSeries.last))).scalar_one()
+
+    async def locked(self, invoice_id: UUID) -> Invoice | None:
+        """The invoice, as it is now; nobody else changes it until the transaction ends."""
+        return await self.session.get(Invoice, invoice_id, with_for_update=True, populate_existing=True)
+
+    async def flush(self) -> None:
+        await self.session.flush()
+
+    async def view(self, invoice_id: UUID) -> InvoiceView:
+        row = (await self.session.execute(_ONE, {"invoice_id": invoice_id})).mappings().one()
+        return InvoiceView.model_validate(dict(row))
+
+    async def latest_of(self, subscription_id: UUID) -> InvoiceView | None:
+        found = await self.session.execute(_LATEST, {"subscription_ids": [subscription_id]})
+        row = found.mappings().one_or_none()
+        return None if row is None else InvoiceView.model_validate(dict(row))
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceQueries:
+    """Reads, each on a snapshot of its own."""
+
+    reads: ReadSession
+
+    async def one(self, invoice_id: UUID, user_id: UUID) -> InvoiceView | None:
+        return await self.reads.first(_MY_ONE, invoice_id=invoice_id, user_id=user_id)
+
+    async def page(self, user_id: UUID, after: Position | None, limit: int) -> list[InvoiceView]:
+        return await self.reads.all(_MY_PAGE, user_id=user_id, **page_of(after, limit))
+
+    async def latest_of(self, subscription_ids: Sequence[UUID]) -> list[InvoiceView]:
+        return await self.reads.all(_LATEST_OUTSIDE, subscription_ids=subscription_ids)

@@ -1,0 +1,41 @@
+"""What is done with the books: they are added to, and read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from billing.ledger.models import BalanceView, TransactionView
+from billing.ledger.repository import LedgerQueries, LedgerRepository
+from billing.ledger.rules import Posting, check_balanced
+from core.clock import Clock
+from core.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Adds to the books, in the transaction of what it books."""
+
+    repository: LedgerRepository
+    clock: Clock
+
+    async def post(self, posting: Posting) -> None:
+        """Books a posting.
+
+        Raises:
+            UnbalancedError: it does not sum to zero.
+        """
+        check_balanced(posting)
+        await self.repository.add(new_id(), posting, now=self.clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerViews:
+    """The books as an accountant reads them."""
+
+    queries: LedgerQueries
+
+    async def page(self, *, after: tuple[datetime, UUID] | None, limit: int) -> list[TransactionView]:
+        return await self.queries.page(after, limit)
+
+    async def balances(self) -> list[BalanceView]:
+        return await self.queries.balances()

@@ -1,0 +1,1 @@
+"""How money comes in: payment methods, payments, and the provider that moves the money."""

@@ -1,0 +1,87 @@
+"""How payment methods, payments and the sandbox's own books are stored."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.tables import Base
+from core.ids import TypeId
+
+PaymentMethodId = Annotated[UUID, TypeId("pm")]
+PaymentId = Annotated[UUID, TypeId("pay")]
+PaymentStatus = Literal["processing", "succeeded", "failed", "requires_action"]
+ChargeStatus = Literal["succeeded", "failed", "requires_action", "unknown"]
+
+
+class PaymentMethod(Base):
+    __tablename__ = "payment_methods"
+    __table_args__ = (
+        Index(None, "customer_id", "created_at", "id"),
+        # One default a customer, whatever runs at once.
+        Index("uq_payment_methods_default", "customer_id", unique=True, postgresql_where=text("is_default")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
+    # What the provider knows the method by: no card number ever comes here.
+    reference: Mapped[str]
+    brand: Mapped[str]
+    last4: Mapped[str]
+    is_default: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class Payment(Base):
+    """One attempt to collect an invoice; its id is the provider's idempotency key, so that it charges once at most."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint("status IN ('processing', 'succeeded', 'failed', 'requires_action')", name="status"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        Index(None, "invoice_id", "created_at"),
+        # One attempt at a time, whatever runs at once.
+        Index("uq_payments_processing", "invoice_id", unique=True, postgresql_where=text("status = 'processing'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"))
+    payment_method_id: Mapped[UUID] = mapped_column(ForeignKey("payment_methods.id"), index=True)
+    # What the provider is asked to charge, as it was when the attempt began.
+    reference: Mapped[str]
+    amount_minor: Mapped[int]
+    currency: Mapped[str]
+    status: Mapped[PaymentStatus] = mapped_column(Text)
+    decline_code: Mapped[str | None]
+    # Names the request that began the attempt, so that its retry after a crash goes on with it.
+    request_key: Mapped[UUID | None] = mapped_column(unique=True)
+    sequence: Mapped[int]
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class SandboxCharge(Base):
+    """A charge in the books of the sandbox, which stands for a provider's own database."""
+
+    __tablename__ = "sandbox_charges"
+
+    payment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(index=True)
+    amount_minor: Mapped[int]
+    currency: Mapped[str]
+    status: Mapped[ChargeStatus] = mapped_column(Text)
+    decline_code: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class PaymentMethodView(BaseModel):
+    """A payment method as its owner reads it."""
+
+    id: UUID
+    brand: str
+    last4: str
+    is_default: bool
+    created_at: datetime

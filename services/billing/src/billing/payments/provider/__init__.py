@@ -1,0 +1,16 @@
+"""Who moves the money: one port, and the providers behind it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from billing.payments.provider.port import Card, Outcome, PaymentMethodRefused, Provider
+from billing.payments.provider.sandbox import Sandbox
+from core.resources import Resources
+
+__all__ = ["Card", "Outcome", "PaymentMethodRefused", "Provider", "Sandbox", "open_provider"]
+
+
+@asynccontextmanager
+async def open_provider(resources: Resources) -> AsyncIterator[Provider]:
+    """The provider that the settings name; today there is one."""
+    yield Sandbox(resources.database, resources.clock)

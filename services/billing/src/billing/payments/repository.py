@@ -1,0 +1,74 @@
+"""Every query on payment methods and payments."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.models import Customer
+from billing.payments.models import Payment, PaymentMethod, PaymentMethodView
+from billing.tables import Position, one_page, page_of
+from core.database import Query, ReadSession
+
+_METHODS = select(*(getattr(PaymentMethod, name) for name in PaymentMethodView.model_fields))
+_PAGE = Query(
+    one_page(
+        _METHODS.join(Customer, Customer.id == PaymentMethod.customer_id).where(
+            Customer.user_id == bindparam("user_id")
+        ),
+        created_at=PaymentMethod.created_at,
+        id_=PaymentMethod.id,
+    ),
+    PaymentMethodView,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRepository:
+    """Reads and writes, in the transaction of a session."""
+
+    session: AsyncSession
+
+    async def add(self, row: PaymentMethod | Payment) -> None:
+        self.session.add(row)
+        await self.session.flush()
+
+    async def default_method(self, customer_id: UUID) -> PaymentMethod | None:
+        mine = PaymentMethod.customer_id == customer_id
+        return await self.session.scalar(select(PaymentMethod).where(mine, PaymentMethod.is_default))
+
+    async def method(self, method_id: UUID, *, customer_id: UUID) -> PaymentMethod | None:
+        mine = PaymentMethod.customer_id == customer_id
+        return await self.session.scalar(select(PaymentMethod).where(PaymentMethod.id == method_id, mine))
+
+    async def clear_default(self, customer_id: UUID) -> None:
+        defaults = update(PaymentMethod).where(PaymentMethod.customer_id == customer_id, PaymentMethod.is_default)
+        await self.session.execute(defaults.values(is_default=False))
+
+    async def payment(self, payment_id: UUID) -> Payment | None:
+        return await self.session.get(Payment, payment_id)
+
+    async def locked(self, payment_id: UUID) -> Payment | None:
+        """The payment, as it is now; nobody else changes it until the transaction ends."""
+        return await self.session.get(Payment, payment_id, with_for_update=True, populate_existing=True)
+
+    async def flush(self) -> None:
+        await self.session.flush()
+
+    async def of_request(self, request_key: UUID) -> Payment | None:
+        return await self.session.scalar(select(Payment).where(Payment.request_key == request_key))
+
+    async def processing(self, invoice_id: UUID) -> Payment | None:
+        open_ = Payment.status == "processing"
+        return await self.session.scalar(select(Payment).where(Payment.invoice_id == invoice_id, open_))
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentQueries:
+    """Reads, each on a snapshot of its own."""
+
+    reads: ReadSession
+
+    async def methods(self, user_id: UUID, after: Position | None, limit: int) -> list[PaymentMethodView]:
+        return await self.reads.all(_PAGE, user_id=user_id, **page_of(after, limit))

@@ -1,0 +1,221 @@
+"""How payments begin and end, and what is refused on the way."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from billing.customers.models import Customer
+from billing.customers.service import Customers
+from billing.payments.models import Payment, PaymentMethod, PaymentMethodView
+from billing.payments.provider import Outcome, Provider
+from billing.payments.repository import PaymentQueries, PaymentRepository
+from core.clock import Clock
+from core.errors import Conflict, NotFound, PaymentFailed
+from core.events import Events
+from core.ids import format_id, new_id
+
+
+class PaymentMethodNotFound(NotFound):
+    """There is no such payment method."""
+
+    code = "payment_method_not_found"
+
+
+class PaymentMethodRequired(Conflict):
+    """The customer has no payment method."""
+
+    code = "payment_method_required"
+
+
+class PaymentNotFound(NotFound):
+    """There is no such payment."""
+
+    code = "payment_not_found"
+
+
+class PaymentInProgress(Conflict):
+    """A payment of this invoice is in progress; what becomes of it will show on the invoice."""
+
+    code = "payment_in_progress"
+
+
+class PaymentDeclined(PaymentFailed):
+    """The payment was declined."""
+
+    # The decline is a fact that stays on record.
+    keeps_changes = True
+
+
+class PaymentActionRequired(PaymentFailed):
+    """The bank wants its customer to confirm the payment."""
+
+    code = "payment_action_required"
+    keeps_changes = True
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethods:
+    """What customers pay with."""
+
+    repository: PaymentRepository
+    customers: Customers
+    provider: Provider
+    clock: Clock
+
+    async def add(self, *, user_id: UUID, provider_token: str, default: bool) -> PaymentMethod:
+        """Keeps a payment method; a customer's first one becomes the default, asked for or not.
+
+        Raises:
+            PaymentMethodRefused: the provider does not know the token.
+        """
+        method_id = new_id()
+        # Before the first statement: no connection is held while the provider is asked.
+        card = await self.provider.attach(provider_token, method_id=method_id)
+        customer = await self.customers.locked(user_id)
+        becomes_default = default or await self.repository.default_method(customer.id) is None
+        if becomes_default:
+            await self.repository.clear_default(customer.id)
+        method = PaymentMethod(
+            id=method_id,
+            customer_id=customer.id,
+            reference=card.reference,
+            brand=card.brand,
+            last4=card.last4,
+            is_default=becomes_default,
+            created_at=self.clock.now(),
+        )
+        await self.repository.add(method)
+        return method
+
+    async def chosen(self, customer: Customer, method_id: UUID | None) -> PaymentMethod:
+        """The method of this id, or the default.
+
+        Raises:
+            PaymentMethodNotFound: the customer has no such method.
+            PaymentMethodRequired: none is named, and there is no default.
+        """
+        if method_id is not None:
+            method = await self.repository.method(method_id, customer_id=customer.id)
+            if method is None:
+                raise PaymentMethodNotFound
+            return method
+        method = await self.repository.default_method(customer.id)
+        if method is None:
+            raise PaymentMethodRequired("Add a payment method, or name one.")
+        return method
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """Attempts to collect invoices, one at a time each."""
+
+    repository: PaymentRepository
+    events: Events
+    clock: Clock
+    settle_after: timedelta
+
+    async def begin(
+        self, *, invoice_id: UUID, amount_minor: int, currency: str, method: PaymentMethod, request_key: UUID
+    ) -> Payment:
+        """Puts an attempt on record, and a reminder to ask the provider about it should this process not live to.
+
+        Raises:
+            PaymentInProgress: the invoice has an attempt whose outcome is not known.
+        """
+        if await self.repository.processing(invoice_id) is not None:
+            raise PaymentInProgress
+        payment = Payment(
+            id=new_id(),
+            invoice_id=invoice_id,
+            payment_method_id=method.id,
+            reference=method.reference,
+            amount_minor=amount_minor,
+            currency=currency,
+            status="processing",
+            decline_code=None,
+            request_key=request_key,
+            sequence=1,
+            created_at=self.clock.now(),
+            settled_at=None,
+        )
+        await self.repository.add(payment)
+        await self._announce(payment)
+        await self.remind(payment)
+        return payment
+
+    async def payment(self, payment_id: UUID) -> Payment:
+        """One payment.
+
+        Raises:
+            PaymentNotFound: there is none.
+        """
+        return _found(await self.repository.payment(payment_id))
+
+    async def locked(self, payment_id: UUID) -> Payment:
+        """The same, as it is now; nobody else settles it until the transaction ends."""
+        return _found(await self.repository.locked(payment_id))
+
+    async def of_request(self, request_key: UUID) -> Payment | None:
+        """The payment that a request has begun."""
+        return await self.repository.of_request(request_key)
+
+    async def record(self, payment: Payment, outcome: Outcome) -> bool:
+        """Writes what became of an attempt that is locked; False where there is nothing new."""
+        if payment.status != "processing" or outcome.status == "unknown":
+            return False
+        payment.status = outcome.status
+        payment.decline_code = outcome.decline_code
+        payment.settled_at = self.clock.now()
+        payment.sequence += 1
+        await self.repository.flush()
+        await self._announce(payment)
+        return True
+
+    async def remind(self, payment: Payment) -> None:
+        """Has the provider asked in a while, if the outcome is not known by then."""
+        payment_id = format_id("pay", payment.id)
+        # A subject of its own: a delayed event holds back later ones of its subject, such as payment.succeeded.
+        subject, data = f"{payment_id}/settlement", {"id": payment_id}
+        await self.events.emit("payment.settle", subject=subject, data=data, delay=self.settle_after)
+
+    async def _announce(self, payment: Payment) -> None:
+        data = {
+            "id": format_id("pay", payment.id),
+            "invoice_id": format_id("inv", payment.invoice_id),
+            "status": payment.status,
+            "decline_code": payment.decline_code,
+            "amount": {"amount": payment.amount_minor, "currency": payment.currency},
+        }
+        await self.events.emit(f"payment.{payment.status}", subject=data["id"], sequence=payment.sequence, data=data)
+
+
+def _found(payment: Payment | None) -> Payment:
+    if payment is None:
+        raise PaymentNotFound
+    return payment
+
+
+def refuse_unless_succeeded(payment: Payment) -> None:
+    """Turns what became of a payment into the answer to who asked for it.
+
+    Raises:
+        PaymentDeclined, PaymentActionRequired, PaymentInProgress: it has not succeeded.
+    """
+    if payment.status == "failed":
+        raise PaymentDeclined(f"The payment was declined: {payment.decline_code}.")
+    if payment.status == "requires_action":
+        raise PaymentActionRequired
+    if payment.status == "processing":
+        raise PaymentInProgress
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentViews:
+    """What customers read of their payment methods."""
+
+    queries: PaymentQueries
+
+    async def methods(
+        self, *, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[PaymentMethodView]:
+        return await self.queries.methods(user_id, after, limit)

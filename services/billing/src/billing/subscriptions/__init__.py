@@ -1,0 +1,1 @@
+"""What is bought again and again: subscriptions and their states."""

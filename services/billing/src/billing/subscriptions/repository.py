@@ -1,0 +1,68 @@
+"""Every query on subscriptions."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.customers.models import Customer
+from billing.subscriptions.models import Subscription, SubscriptionView
+from billing.tables import Position, one_page, page_of
+from core.database import Query, ReadSession
+
+LIVE = ("incomplete", "trialing", "active", "past_due")
+
+# How a subscription is read, inside a transaction and outside.
+_SUBSCRIPTIONS: Select[Any] = select(
+    *(getattr(Subscription, name) for name in SubscriptionView.model_fields if name != "latest_invoice")
+)
+_ONE = _SUBSCRIPTIONS.where(Subscription.id == bindparam("subscription_id"))
+_MINE = _SUBSCRIPTIONS.join(Customer, Customer.id == Subscription.customer_id).where(
+    Customer.user_id == bindparam("user_id")
+)
+_MY_ONE = Query(_MINE.where(Subscription.id == bindparam("subscription_id")), SubscriptionView)
+_MY_PAGE = Query(one_page(_MINE, created_at=Subscription.created_at, id_=Subscription.id), SubscriptionView)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRepository:
+    """Reads and writes, in the transaction of a session."""
+
+    session: AsyncSession
+
+    async def add(self, subscription: Subscription) -> None:
+        self.session.add(subscription)
+        await self.session.flush()
+
+    async def of_request(self, request_key: UUID) -> Subscription | None:
+        return await self.session.scalar(select(Subscription).where(Subscription.request_key == request_key))
+
+    async def live(self, *, customer_id: UUID, plan_id: UUID) -> Subscription | None:
+        of_plan = (Subscription.customer_id == customer_id, Subscription.plan_id == plan_id)
+        return await self.session.scalar(select(Subscription).where(*of_plan, Subscription.status.in_(LIVE)))
+
+    async def locked(self, subscription_id: UUID) -> Subscription:
+        """The subscription, as it is now; nobody else changes it until the transaction ends."""
+        return await self.session.get_one(Subscription, subscription_id, with_for_update=True, populate_existing=True)
+
+    async def flush(self) -> None:
+        await self.session.flush()
+
+    async def view(self, subscription_id: UUID) -> SubscriptionView:
+        row = (await self.session.execute(_ONE, {"subscription_id": subscription_id})).mappings().one()
+        return SubscriptionView.model_validate(dict(row))
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionQueries:
+    """Reads, each on a snapshot of its own."""
+
+    reads: ReadSession
+
+    async def one(self, subscription_id: UUID, user_id: UUID) -> SubscriptionView | None:
+        return await self.reads.first(_MY_ONE, subscription_id=subscription_id, user_id=user_id)
+
+    async def page(self, user_id: UUID, after: Position | None, limit: int) -> list[SubscriptionView]:
+        return await self.reads.all(_MY_PAGE, user_id=user_id, **page_of(after, limit))

@@ -1,0 +1,233 @@
+"""How a subscription begins and becomes active, and what is refused."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from billing.catalog.models import Price
+from billing.catalog.service import Catalog
+from billing.collection.service import Collecting, Collection
+from billing.customers.models import Customer
+from billing.invoices.models import Invoice
+from billing.invoices.rules import Item
+from billing.invoices.service import InvoiceViews
+from billing.payments.models import Payment, PaymentMethod
+from billing.subscriptions.models import Subscription, SubscriptionView
+from billing.subscriptions.repository import SubscriptionQueries, SubscriptionRepository
+from billing.subscriptions.rules import boundary
+from core.clock import Clock
+from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.events import Events
+from core.idempotency import IdempotencyKeyReused
+from core.ids import format_id, new_id
+
+
+class SubscriptionNotFound(NotFound):
+    """There is no such subscription."""
+
+    code = "subscription_not_found"
+
+
+class AlreadySubscribed(Conflict):
+    """The customer is subscribed to this plan already."""
+
+    code = "already_subscribed"
+
+
+class QuantityNotAllowed(Invalid):
+    """A flat price is bought once."""
+
+    code = "quantity_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__(errors=(FieldError("#/quantity", self.code, self.title()),))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The states of a subscription, each change announced."""
+
+    repository: SubscriptionRepository
+    events: Events
+
+    async def create(self, subscription: Subscription) -> None:
+        await self.repository.add(subscription)
+        await self._announce(subscription, "subscription.created")
+
+    async def follow(self, invoice: Invoice) -> None:
+        """Activates the subscription that waited for this invoice to be paid."""
+        if invoice.subscription_id is None:
+            return
+        subscription = await self.repository.locked(invoice.subscription_id)
+        if subscription.status == "incomplete":
+            subscription.status = "active"
+            subscription.sequence += 1
+            await self.repository.flush()
+            await self._announce(subscription, "subscription.activated")
+
+    async def _announce(self, subscription: Subscription, event: str) -> None:
+        data = {
+            "id": format_id("sub", subscription.id),
+            "customer_id": format_id("cus", subscription.customer_id),
+            "plan_id": format_id("plan", subscription.plan_id),
+            "price_id": format_id("price", subscription.price_id),
+            "quantity": subscription.quantity,
+            "status": subscription.status,
+            "current_period_end": subscription.current_period_end.isoformat(),
+        }
+        await self.events.emit(event, subject=data["id"], sequence=subscription.sequence, data=data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What somebody subscribes to; `request_key` is the same for every attempt of one request."""
+
+    user_id: UUID
+    price_id: UUID
+    quantity: int
+    payment_method_id: UUID | None
+    request_key: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """What is written when somebody subscribes, before the provider is asked: in one transaction."""
+
+    repository: SubscriptionRepository
+    standing: Standing
+    catalog: Catalog
+    collection: Collection
+    clock: Clock
+
+    async def begin(self, order: Order) -> tuple[UUID, Payment | None]:
+        """Puts subscription, invoice and payment on record, or finds those that this request began before.
+
+        Raises:
+            PriceNotFound, QuantityNotAllowed, AlreadySubscribed, CurrencyMismatch: it cannot be bought (by this customer).
+            PaymentMethodNotFound, PaymentMethodRequired: there is nothing to pay it with.
+            IdempotencyKeyReused: the request that began it was another one.
+        """
+        # Locked: of two requests of one customer the second sees what the first has done.
+        customer = await self.collection.customers.locked(order.user_id)
+        begun = await self.repository.of_request(order.request_key)
+        if begun is not None:
+            if (begun.price_id, begun.quantity) != (order.price_id, order.quantity):
+                raise IdempotencyKeyReused
+            return begun.id, await self.collection.payments.of_request(order.request_key)
+        price = await self.catalog.price(order.price_id)
+        await self._refuse(order, price, customer)
+        method = await self._method(order, price, customer)
+        subscription = self._subscription(order, price, customer)
+        await self.standing.create(subscription)
+        if price.trial_days:
+            return subscription.id, None
+        return subscription.id, await self._invoice(subscription, price, customer, method)
+
+    async def view(self, subscription_id: UUID) -> SubscriptionView:
+        """The subscription as it is read, with what this transaction has changed."""
+        view = await self.repository.view(subscription_id)
+        latest = await self.collection.invoices.latest_of(subscription_id)
+        return view.model_copy(update={"latest_invoice": latest})
+
+    async def _refuse(self, order: Order, price: Price, customer: Customer) -> None:
+        if price.model == "flat" and order.quantity != 1:
+            raise QuantityNotAllowed
+        if await self.repository.live(customer_id=customer.id, plan_id=price.plan_id) is not None:
+            raise AlreadySubscribed
+        self.collection.customers.settle_currency(customer, price.currency)
+
+    async def _method(self, order: Order, price: Price, customer: Customer) -> PaymentMethod | None:
+        """What the first invoice is paid with; a method that is named is looked at even if nothing is to be paid yet."""
+        if order.payment_method_id is None and (price.trial_days or not price.unit_amount):
+            return None
+        return await self.collection.methods.chosen(customer, order.payment_method_id)
+
+    def _subscription(self, order: Order, price: Price, customer: Customer) -> Subscription:
+        now = self.clock.now()
+        trial_end = now + timedelta(days=price.trial_days)
+        return Subscription(
+            id=new_id(),
+            customer_id=customer.id,
+            plan_id=price.plan_id,
+            price_id=price.id,
+            quantity=order.quantity,
+            payment_method_id=order.payment_method_id,
+            status="trialing" if price.trial_days else "incomplete",
+            anchor_at=trial_end,
+            current_period_start=now,
+            current_period_end=trial_end if price.trial_days else boundary(now, price.interval, 1),
+            request_key=order.request_key,
+            sequence=1,
+            created_at=now,
+        )
+
+    async def _invoice(
+        self, subscription: Subscription, price: Price, customer: Customer, method: PaymentMethod | None
+    ) -> Payment | None:
+        """Issues the invoice of the first period; gives the payment that is to be collected, if there is anything to pay."""
+        plan = await self.catalog.plan(price.plan_id)
+        item = Item(
+            description=plan.name,
+            quantity=Decimal(subscription.quantity),
+            unit_amount=price.unit_amount,
+            tax_rate=price.tax_rate,
+            period_start=subscription.current_period_start,
+            period_end=subscription.current_period_end,
+        )
+        invoice = await self.collection.invoices.issue(
+            customer, [item], currency=price.currency, subscription_id=subscription.id
+        )
+        if invoice.status == "paid" or method is None:
+            await self.standing.follow(invoice)
+            return None
+        return await self.collection.begin_with(invoice, method, request_key=subscription.request_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribing:
+    """The steps of subscribing: `begin` opens a transaction of its own, the rest is written in that of the request."""
+
+    begin: Callable[[], AbstractAsyncContextManager[Subscriptions]]
+    collecting: Collecting
+    subscriptions: Subscriptions
+
+    async def subscribe(self, order: Order) -> SubscriptionView:
+        """Subscribes and collects the first invoice; a payment that fails leaves the subscription incomplete.
+
+        Raises:
+            what `Subscriptions.begin` raises.
+        """
+        async with self.begin() as subscriptions:
+            subscription_id, payment = await subscriptions.begin(order)
+        if payment is not None:
+            await self.collecting.collect(payment)
+        return await self.subscriptions.view(subscription_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionViews:
+    """A user's own subscriptions, as they are read."""
+
+    queries: SubscriptionQueries
+    invoices: InvoiceViews
+
+    async def one(self, subscription_id: UUID, *, user_id: UUID) -> SubscriptionView:
+        """One subscription.
+
+        Raises:
+            SubscriptionNotFound: the user has no such subscription.
+        """
+        found = await self.queries.one(subscription_id, user_id)
+        if found is None:
+            raise SubscriptionNotFound
+        return (await self._with_invoices([found]))[0]
+
+    async def page(self, *, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int) -> list[SubscriptionView]:
+        return await self._with_invoices(await self.queries.page(user_id, after, limit))
+
+    async def _with_invoices(self, views: list[SubscriptionView]) -> list[SubscriptionView]:
+        latest = await self.invoices.latest_of([view.id for view in views])
+        return [view.model_copy(update={"latest_invoice": latest.get(view.id)}) for view in views]

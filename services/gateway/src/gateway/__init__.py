@@ -1,0 +1,1 @@
+"""Every installed service in one process, for local development."""

@@ -1,0 +1,1 @@
+"""`/_dev`: what only a developer on this machine may see; not even constructed anywhere else."""

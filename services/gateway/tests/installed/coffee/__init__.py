@@ -1,0 +1,1 @@
+"""A service that the gateway knows nothing of but its entry point."""

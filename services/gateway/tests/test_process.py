@@ -1,0 +1,191 @@
+"""The gateway as a process: what a developer types, and what happens to it."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+INSTALLED = Path(__file__).parent / "installed"
+PATIENCE_S = 30
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+class Gateway:
+    """A gateway process and its output."""
+
+    def __init__(self, data_dir: Path, *options: str, installed: Path = INSTALLED, **environment: str) -> None:
+        self.port = free_port()
+        descriptor, name = tempfile.mkstemp(suffix=".log")
+        os.close(descriptor)
+        self.output = Path(name)
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "--port", str(self.port), *options],
+                env={**os.environ, "PYTHONPATH": str(installed), "GATEWAY_DATA_DIR": str(data_dir), **environment},
+                cwd=installed,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
+
+    def wait_until_ready(self) -> None:
+        until(lambda: self.answers("/readyz") == 200, lambda: self.said)
+
+    def answers(self, path: str) -> int:
+        assert self.process.poll() is None, self.said
+        try:
+            return self.get(path).status_code
+        except httpx.TransportError:
+            return 0
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def wait(self) -> int:
+        return self.process.wait(PATIENCE_S)
+
+
+def until(condition: Callable[[], bool], otherwise: Callable[[], str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.05)
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Every process whose command line names the directory: the gateway's children and PostgreSQL."""
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if str(directory) in line]
+
+
+@contextmanager
+def running_gateway(data_dir: Path, *options: str, **kwargs: object) -> Iterator[Gateway]:
+    gateway = Gateway(data_dir, *options, **kwargs)
+    try:
+        gateway.wait_until_ready()
+        yield gateway
+    finally:
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.wait()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def test_it_says_what_runs_and_ctrl_c_leaves_nothing(data_dir):
+    with running_gateway(data_dir) as gateway:
+        assert gateway.get("/tea/v1/cups").status_code == 200
+        os.killpg(gateway.process.pid, signal.SIGINT)
+        assert gateway.wait() == 0
+    for said in (f"http://127.0.0.1:{gateway.port}/tea", "/docs", "/_dev/api/mail", "admin@example.com / "):
+        assert said in gateway.said
+    assert "Traceback" not in gateway.said
+    assert processes_of(data_dir) == []
+
+
+def test_data_and_the_generated_password_survive_a_kill(data_dir):
+    first = Gateway(data_dir)
+    first.wait_until_ready()
+    httpx.post(f"http://127.0.0.1:{first.port}/tea/v1/cups", json={"name": "kept"})
+    first.process.kill()
+    first.wait()
+    if sys.platform == "linux":
+        until(lambda: processes_of(data_dir) == [], lambda: str(processes_of(data_dir)))
+    with running_gateway(data_dir) as second:
+        assert {"name": "kept"} in second.get("/tea/v1/cups").json()
+    password = r"admin@example.com / (\S+)"
+    assert re.search(password, first.said)[1] == re.search(password, second.said)[1]
+
+
+def test_a_port_in_use_is_one_sentence(data_dir):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        gateway = Gateway(data_dir, "--port", str(port))
+        assert gateway.wait() != 0
+    assert gateway.said == f"Port {port} on 127.0.0.1 is in use by another process; choose another with --port.\n"
+
+
+def test_a_data_directory_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    gateway = Gateway(tmp_path / "file" / "data")
+    assert gateway.wait() != 0
+    assert len(gateway.said.splitlines()) == 1
+    assert "is not a directory" in gateway.said
+
+
+def test_a_second_gateway_on_the_same_data_is_one_sentence(data_dir):
+    with running_gateway(data_dir) as first:
+        second = Gateway(data_dir)
+        assert second.wait() != 0
+        assert second.said.startswith(f"Another gateway (process {first.process.pid}) already uses")
+        assert len(second.said.splitlines()) == 1
+        assert first.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("variable", ["GATEWAY_ENVIRONMENT", "TEA_ENVIRONMENT"])
+def test_another_environment_is_refused(data_dir, variable):
+    gateway = Gateway(data_dir, **{variable: "production"})
+    assert gateway.wait() != 0
+    assert "Traceback" not in gateway.said
+    assert variable in gateway.said
+
+
+def test_a_service_that_cannot_be_configured_is_explained(data_dir):
+    gateway = Gateway(data_dir, TEA_DATABSE__POOL_SIZE="3")
+    assert gateway.wait() == 78
+    assert "TEA_DATABASE__POOL_SIZE" in gateway.said
+
+
+def test_a_changed_file_restarts_the_services_and_spares_the_database(data_dir, tmp_path):
+    installed = Path(shutil.copytree(INSTALLED, tmp_path / "installed"))
+    with running_gateway(data_dir, "--reload", installed=installed) as gateway:
+        database = [line for line in processes_of(data_dir) if "postgres" in line]
+        source = installed / "tea" / "app.py"
+        source.write_text(source.read_text().replace('"/elsewhere"', '"/reloaded"'))
+        until(lambda: gateway.answers("/tea/v1/cups/reloaded") == 200, lambda: gateway.said)
+        assert [line for line in processes_of(data_dir) if "postgres -D" in line] == [
+            line for line in database if "postgres -D" in line
+        ]
+        os.killpg(gateway.process.pid, signal.SIGINT)
+        assert gateway.wait() == 0
+    assert processes_of(data_dir) == []
+    assert "Traceback" not in gateway.said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_a_killed_reloader_takes_everything_with_it(data_dir):
+    gateway = Gateway(data_dir, "--reload")
+    gateway.wait_until_ready()
+    gateway.process.kill()
+    gateway.wait()
+    until(lambda: processes_of(data_dir) == [], lambda: str(processes_of(data_dir)))
+    until(lambda: _is_free(gateway.port), lambda: "the port is still taken")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

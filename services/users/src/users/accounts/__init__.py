@@ -1,0 +1,1 @@
+"""Who exists: registration, proof of an address, passwords, roles."""

@@ -1,0 +1,64 @@
+"""People, and what they prove themselves with."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from users.tables import Base
+
+
+class Status(StrEnum):
+    """Where an account stands; only an active one can be signed in to."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETING = "deleting"
+    ERASED = "erased"
+
+
+class Role(StrEnum):
+    """What somebody is to the product; users.accounts.rules says what each may do."""
+
+    USER = "user"
+    SUPPORT = "support"
+    ADMIN = "admin"
+
+
+class User(Base):
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'active', 'suspended', 'deleting', 'erased')", name="status"),
+        CheckConstraint("roles <@ ARRAY['user', 'support', 'admin']", name="roles"),
+        CheckConstraint("status = 'pending' OR verified_at IS NOT NULL", name="active_is_verified"),
+        CheckConstraint("(status = 'erased') = (address IS NULL)", name="erased_has_no_address"),
+        # One live user an address, races included.
+        Index("uq_users_address_live", "address", unique=True, postgresql_where=text("status <> 'erased'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    # Normalised, for finding; `email` is what the person typed, for writing to them.
+    address: Mapped[str | None]
+    email: Mapped[str | None]
+    status: Mapped[str]
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    name: Mapped[str | None]
+    locale: Mapped[str | None]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    verified_at: Mapped[datetime | None]
+
+
+class Credential(Base):
+    """A table of its own, so that reading a user never loads a hash."""
+
+    __tablename__ = "credentials"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    password_hash: Mapped[str]
+    changed_at: Mapped[datetime]

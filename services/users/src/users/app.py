@@ -1,0 +1,56 @@
+"""The users service: its table of contents, and what a fresh local system starts with."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from core.application import service
+from core.ports import Ports, Seed
+from core.resources import Resource, Resources
+from core.tokens import Keys
+from users.accounts.dependencies import build as build_accounts
+from users.accounts.handlers import handlers
+from users.accounts.provider import Passwords, open_passwords
+from users.accounts.router import registration, verification
+from users.profile.router import router as profile
+from users.sessions.dependencies import build as build_sessions
+from users.sessions.router import router as sessions
+from users.settings import Settings, settings_of
+from users.tokens.dependencies import open_signing_keys
+from users.tokens.router import router as tokens
+from users.tokens.service import SigningKeys
+
+__all__ = ["Settings", "create_app", "seed_local"]
+
+
+def create_app(settings: Settings, ports: Ports = Ports()) -> FastAPI:
+    """The service; nothing is opened before its lifespan starts."""
+    return service(
+        "users",
+        settings,
+        ports,
+        routers=(registration, profile, verification, sessions, tokens),
+        resources=(
+            Resource(Passwords, lambda resources: open_passwords(settings_of(resources).passwords)),
+            Resource(SigningKeys, open_signing_keys),
+            # What the chassis verifies access tokens with, here where they are made.
+            Resource(Keys, _own_keys),
+        ),
+        handlers=(handlers,),
+    )
+
+
+@asynccontextmanager
+async def _own_keys(resources: Resources) -> AsyncIterator[Keys]:
+    yield resources[SigningKeys]
+
+
+async def seed_local(resources: Resources, seed: Seed) -> None:
+    """Makes the admin of a local system, who takes the given password at every start."""
+    async with resources.database.transaction() as session:
+        accounts = build_accounts(session, resources)
+        if await accounts.is_admin(email=seed.admin_email, password=seed.admin_password):
+            return
+        admin = await accounts.put_admin(email=seed.admin_email, password=seed.admin_password)
+        await build_sessions(session, resources).revoke_all(admin.id)

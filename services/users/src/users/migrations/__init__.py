@@ -1,0 +1,1 @@
+"""The schema of the users service, one file a step."""

@@ -1,0 +1,1 @@
+"""What somebody who is signed in sees and does of their own account."""

@@ -1,0 +1,65 @@
+"""How the service of sessions is built, and who is signed in at this very moment."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from core.dependencies import Caller, ResourcesDep, Session
+from core.errors import InsufficientScope, Unauthenticated
+from core.resources import Resources
+from users.accounts.dependencies import build as build_accounts
+from users.sessions.repository import SessionRepository
+from users.sessions.rules import Origin
+from users.sessions.service import Sessions
+from users.settings import secret_of, settings_of
+from users.tokens.dependencies import build_access_tokens
+
+
+def build(session: Session, resources: Resources) -> Sessions:
+    """The sessions, in the transaction of `session`."""
+    return Sessions(
+        repository=SessionRepository(session, resources.database.reads),
+        accounts=build_accounts(session, resources),
+        access_tokens=build_access_tokens(resources),
+        events=resources.events(session),
+        clock=resources.clock,
+        settings=settings_of(resources).sessions,
+        secret=secret_of(resources),
+    )
+
+
+async def _sessions(session: Session, resources: ResourcesDep) -> Sessions:
+    return build(session, resources)
+
+
+SessionsDep = Annotated[Sessions, Depends(_sessions)]
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """A user who is signed in, and the session that says so."""
+
+    id: UUID
+    session_id: UUID
+
+
+async def _signed_in(caller: Caller, sessions: SessionsDep) -> Me:
+    if caller.session_id is None:
+        raise InsufficientScope("Only a user has an account and sessions.")
+    if not await sessions.is_live(caller.session_id, user_id=caller.id):
+        raise Unauthenticated("The session of this access token has ended.")
+    return Me(caller.id, caller.session_id)
+
+
+# Unlike `Caller`, whose word is the token's alone: here a session that was ended a moment ago is seen to be.
+SignedIn = Annotated[Me, Depends(_signed_in)]
+
+
+async def _origin(request: Request) -> Origin:
+    address = request.client.host if request.client else None
+    return Origin.of(user_agent=request.headers.get("user-agent"), address=address)
+
+
+OriginDep = Annotated[Origin, Depends(_origin)]

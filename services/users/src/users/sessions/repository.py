@@ -1,0 +1,105 @@
+"""Every query on sessions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import Integer, bindparam, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.database import Query, ReadSession, UtcDateTime
+from users.accounts.models import Status, User
+from users.sessions.models import UserSession
+
+
+class SessionRow(BaseModel, frozen=True):
+    """A session as a request reads it."""
+
+    id: UUID
+    created_at: datetime
+    rotated_at: datetime
+    idle_expires_at: datetime
+    device_name: str | None
+    user_agent: str | None
+    ip: str | None
+
+
+class LiveRow(BaseModel, frozen=True):
+    """That a session lives."""
+
+    id: UUID
+
+
+_NOW = bindparam("now", type_=UtcDateTime)
+_LIVE = (UserSession.revoked_at.is_(None), UserSession.idle_expires_at > _NOW)
+_IS_LIVE = Query(
+    select(UserSession.id)
+    .join(User, User.id == UserSession.user_id)
+    .where(
+        UserSession.id == bindparam("id"),
+        UserSession.user_id == bindparam("user_id"),
+        User.status == Status.ACTIVE.value,
+        *_LIVE,
+    ),
+    LiveRow,
+)
+_LIVE_OF_USER = Query(
+    select(*(getattr(UserSession, name) for name in SessionRow.model_fields))
+    .where(
+        UserSession.user_id == bindparam("user_id"),
+        tuple_(UserSession.created_at, UserSession.id)
+        > tuple_(bindparam("after_at", type_=UtcDateTime), bindparam("after_id", type_=UserSession.id.type)),
+        *_LIVE,
+    )
+    .order_by(UserSession.created_at, UserSession.id)
+    .limit(bindparam("limit", type_=Integer)),
+    SessionRow,
+)
+_BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRepository:
+    """Writes in the transaction of `session`; reads outside any."""
+
+    session: AsyncSession
+    reads: ReadSession
+
+    async def is_live(self, session_id: UUID, *, user_id: UUID, now: datetime) -> bool:
+        """Whether this session of this user, who must be active, has neither ended nor been ended."""
+        return await self.reads.first(_IS_LIVE, id=session_id, user_id=user_id, now=now) is not None
+
+    async def live_of(
+        self, user_id: UUID, *, now: datetime, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[SessionRow]:
+        """The live sessions of a user, the oldest first."""
+        after_at, after_id = after or _BEFORE_ALL
+        return await self.reads.all(
+            _LIVE_OF_USER, user_id=user_id, now=now, after_at=after_at, after_id=after_id, limit=limit
+        )
+
+    async def add(self, session: UserSession) -> None:
+        """Adds a session."""
+        self.session.add(session)
+        await self.session.flush()
+
+    async def locked(self, session_id: UUID) -> UserSession | None:
+        """A session, kept from changing until this transaction ends: two refreshes at once go one after the other."""
+        return await self.session.scalar(select(UserSession).where(UserSession.id == session_id).with_for_update())
+
+    async def rotate(self, session: UserSession, *, at: datetime, idle_expires_at: datetime) -> None:
+        """Makes the next refresh token the current one."""
+        session.refresh_counter += 1
+        session.rotated_at = at
+        session.idle_expires_at = idle_expires_at
+        await self.session.flush()
+
+    async def revoke(self, *, user_id: UUID, now: datetime, session_id: UUID | None = None) -> Sequence[UserSession]:
+        """Ends one live session of a user, or all of them; gives those that it ended."""
+        which = [UserSession.user_id == user_id, UserSession.revoked_at.is_(None), UserSession.idle_expires_at > now]
+        if session_id is not None:
+            which.append(UserSession.id == session_id)
+        statement = update(UserSession).where(*which).values(revoked_at=now).returning(UserSession)
+        return (await self.session.scalars(statement)).all()

@@ -1,0 +1,159 @@
+"""Signs people in, keeps them signed in, and ends that at once when asked to or when a token was stolen."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from core.clock import Clock
+from core.errors import NotFound, Unauthenticated
+from core.events import Events
+from core.ids import format_id, new_id
+from users.accounts.models import Status
+from users.accounts.rules import scopes_of
+from users.accounts.service import Accounts
+from users.sessions.models import UserSession
+from users.sessions.repository import SessionRepository, SessionRow
+from users.sessions.rules import Origin, RefreshToken, Verdict, verdict
+from users.settings import SessionSettings
+from users.tokens.service import AccessTokens
+
+
+class InvalidRefreshToken(Unauthenticated):
+    """The refresh token is none of ours, or its session has ended."""
+
+    code = "invalid_refresh_token"
+
+
+class RefreshTokenReused(Unauthenticated):
+    """The refresh token was used before; its session has been ended, because somebody else may have a copy."""
+
+    code = "refresh_token_reused"
+    # What makes it safe is the revocation, which must outlive the refusal.
+    keeps_changes = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A session, and the tokens that its owner gets for it."""
+
+    session: UserSession
+    access_token: str = field(repr=False)
+    expires_in_s: int
+    refresh_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    """Sessions of people; a request's worth: it writes in one transaction."""
+
+    repository: SessionRepository
+    accounts: Accounts
+    access_tokens: AccessTokens
+    events: Events
+    clock: Clock
+    settings: SessionSettings
+    secret: str = field(repr=False)
+
+    async def start(self, *, email: str, password: str, device_name: str | None, origin: Origin) -> Grant:
+        """Signs somebody in.
+
+        Raises:
+            InvalidCredentials, EmailUnverified, UserSuspended, HashingBusy: as Accounts.authenticate says.
+        """
+        user = await self.accounts.authenticate(email=email, password=password)
+        now = self.clock.now()
+        session = UserSession(
+            id=new_id(),
+            user_id=user.id,
+            refresh_counter=0,
+            rotated_at=now,
+            created_at=now,
+            idle_expires_at=now + timedelta(days=self.settings.idle_days),
+            expires_at=now + timedelta(days=self.settings.absolute_days),
+            revoked_at=None,
+            device_name=device_name,
+            user_agent=origin.user_agent,
+            ip=origin.ip,
+        )
+        await self.repository.add(session)
+        return self._grant(session, roles=user.roles)
+
+    async def refresh(self, refresh_token: str) -> Grant:
+        """Gives the next pair of tokens for the current refresh token.
+
+        Raises:
+            InvalidRefreshToken: it is none, or its session is over.
+            RefreshTokenReused: it was current once; the session is over now, and stays so.
+        """
+        shown = RefreshToken.parse(refresh_token, secret=self.secret)
+        session = None if shown is None else await self.repository.locked(shown.session_id)
+        now = self.clock.now()
+        if shown is None or session is None or not _is_live(session, now):
+            raise InvalidRefreshToken
+        user = await self.accounts.get(session.user_id)
+        if user.status != Status.ACTIVE:
+            raise InvalidRefreshToken
+        leeway = timedelta(seconds=self.settings.refresh_leeway_s)
+        current, rotated_at = session.refresh_counter, session.rotated_at
+        match verdict(shown=shown.counter, current=current, rotated_at=rotated_at, now=now, leeway=leeway):
+            case Verdict.REUSED:
+                await self.revoke(session.id, user_id=user.id)
+                raise RefreshTokenReused
+            case Verdict.ROTATE:
+                idle_expires_at = min(now + timedelta(days=self.settings.idle_days), session.expires_at)
+                await self.repository.rotate(session, at=now, idle_expires_at=idle_expires_at)
+        return self._grant(session, roles=user.roles)
+
+    async def page(self, user_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int) -> list[SessionRow]:
+        """The live sessions of a user, the oldest first, and one more than `limit` if there are more."""
+        return await self.repository.live_of(user_id, now=self.clock.now(), after=after, limit=limit + 1)
+
+    async def is_live(self, session_id: UUID, *, user_id: UUID) -> bool:
+        """Whether this session of this user goes on at this instant."""
+        return await self.repository.is_live(session_id, user_id=user_id, now=self.clock.now())
+
+    async def revoke(self, session_id: UUID, *, user_id: UUID) -> None:
+        """Ends one session.
+
+        Raises:
+            NotFound: there is no such live session of this user.
+        """
+        ended = await self.repository.revoke(session_id=session_id, user_id=user_id, now=self.clock.now())
+        if not ended:
+            raise NotFound("There is no such session.")
+        await self._announce(ended)
+
+    async def revoke_all(self, user_id: UUID) -> None:
+        """Ends every session of a user."""
+        await self._announce(await self.repository.revoke(user_id=user_id, now=self.clock.now()))
+
+    def _grant(self, session: UserSession, *, roles: list[str]) -> Grant:
+        return Grant(
+            session=session,
+            access_token=self.access_tokens.sign(
+                user_id=session.user_id,
+                session_id=session.id,
+                roles=roles,
+                scopes=scopes_of(roles),
+                auth_time=session.created_at,
+            ),
+            expires_in_s=self.settings.access_token_lifetime_s,
+            refresh_token=RefreshToken(session.id, session.refresh_counter).text(secret=self.secret),
+        )
+
+    async def _announce(self, ended: Iterable[UserSession]) -> None:
+        for session in ended:
+            subject = format_id("ses", session.id)
+            data = {
+                "id": subject,
+                "user_id": format_id("usr", session.user_id),
+                "revoked_at": session.revoked_at,
+                # Until then, a service that does not ask us might still believe a token of this session.
+                "access_token_lifetime_s": self.settings.access_token_lifetime_s,
+            }
+            await self.events.emit("session.revoked", subject=subject, sequence=session.refresh_counter + 1, data=data)
+
+
+def _is_live(session: UserSession, now: datetime) -> bool:
+    return session.revoked_at is None and now < session.idle_expires_at

@@ -1,0 +1,1 @@
+"""What is signed and what works once: signing keys, access tokens, tokens sent by mail."""

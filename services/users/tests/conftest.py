@@ -1,0 +1,152 @@
+"""The users service under test: hashes that cost little, a clock that tests move, and people to test it with."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from core.database import Database
+from core.mail import Delivered
+from core.ports import Ports
+from core.services import Service
+from core.testing import MovableClock
+from users.settings import Settings
+
+PASSWORD = "plum tractor orbit velvet"
+MAIL_TIMEOUT_S = 5
+
+Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
+
+
+@pytest.fixture(scope="session")
+def service() -> Service:
+    return Service("users", "users.app")
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    cheap = settings.passwords.model_copy(update={"hash_memory_kib": 8, "hash_iterations": 1})
+    return settings.model_copy(update={"passwords": cheap})
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def ports(clock: MovableClock) -> Ports:
+    return Ports(clock=clock)
+
+
+@pytest.fixture
+def rows(database: Database) -> Rows:
+    """`await rows("SELECT …", name=value)`: what the database has, as the test sees it from outside."""
+
+    async def run(statement: str, **parameters: Any) -> list[dict[str, Any]]:
+        async with database.transaction() as session:
+            result = await session.execute(text(statement), parameters)
+            return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+    return run
+
+
+@dataclass(frozen=True)
+class Post:
+    """The mail that has been delivered, once the outbox is empty."""
+
+    mailbox: Callable[..., list[Delivered]]
+    rows: Rows
+
+    async def to(self, address: str) -> list[Delivered]:
+        """Every mail to an address, the newest first."""
+        async with asyncio.timeout(MAIL_TIMEOUT_S):
+            while await self.rows("SELECT 1 FROM outbox WHERE sent_at IS NULL"):  # noqa: ASYNC110 - it happens elsewhere
+                await asyncio.sleep(0.01)
+        return await asyncio.to_thread(self.mailbox, to=address)
+
+    async def token_for(self, address: str) -> str:
+        """The token of the newest mail to an address."""
+        token = (await self.to(address))[0].message.token
+        assert token
+        return token
+
+
+@pytest.fixture
+def post(mailbox: Callable[..., list[Delivered]], rows: Rows) -> Post:
+    return Post(mailbox, rows)
+
+
+@dataclass
+class Person:
+    """Somebody with an account, and the tokens of their newest session."""
+
+    client: httpx.AsyncClient
+    email: str
+    password: str = PASSWORD
+    id: str = ""
+    tokens: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens['access_token']}"}
+
+    async def sign_in(self, **more: str) -> httpx.Response:
+        body = {"email": self.email, "password": self.password, **more}
+        response = await self.client.post("/v1/sessions", json=body)
+        if response.status_code == 201:
+            self.tokens = response.json()
+        return response
+
+    async def refresh(self, refresh_token: str | None = None) -> httpx.Response:
+        body = {"refresh_token": refresh_token or self.tokens["refresh_token"]}
+        response = await self.client.post("/v1/sessions/refresh", json=body)
+        if response.status_code == 200:
+            self.tokens |= response.json()
+        return response
+
+
+@pytest.fixture
+def person(client: httpx.AsyncClient) -> Callable[..., Person]:
+    """`person("ada@example.com", "her password")`: somebody who may or may not have an account."""
+    return partial(Person, client)
+
+
+@pytest.fixture
+def join(client: httpx.AsyncClient, post: Post) -> Callable[[str], Awaitable[Person]]:
+    """`await join("ada@example.com")`: registered, verified, and not signed in."""
+
+    async def run(email: str) -> Person:
+        await client.post("/v1/users", json={"email": email, "password": PASSWORD})
+        token = await post.token_for(email)
+        confirmed = await client.post("/v1/email-verifications/confirm", json={"token": token})
+        return Person(client, email, id=confirmed.json()["id"])
+
+    return run
+
+
+@pytest.fixture
+async def ada(join: Callable[[str], Awaitable[Person]]) -> Person:
+    """Somebody with a verified account, who is not signed in."""
+    return await join("ada@example.com")
+
+
+@pytest.fixture
+def same() -> Callable[..., bool]:
+    """`same(*responses)`: whether nobody could tell these answers apart but by their request ids and times."""
+    return _same
+
+
+def _same(*responses: httpx.Response) -> bool:
+    def told(response: httpx.Response) -> tuple[object, ...]:
+        body = response.json()
+        named = {name: value for name, value in body.items() if name not in ("instance", "request_id")}
+        headers = {name for name in response.headers if name not in ("x-request-id", "server-timing")}
+        return response.status_code, named, headers
+
+    return len({repr(told(response)) for response in responses}) == 1

@@ -1,0 +1,132 @@
+"""One's own sessions: seen, ended, and ended at once."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from core.ids import format_id, new_id, parse_id
+from core.testing import problem
+from core.tokens import generate_key, key_id, open_key, sign_access_token
+
+
+@pytest.fixture
+async def ada(ada):
+    """Somebody who is signed in."""
+    await ada.sign_in()
+    return ada
+
+
+async def test_the_list_has_ones_own_live_sessions_page_by_page(client, ada, join, clock):
+    eve = await join("eve@example.com")
+    await eve.sign_in()
+    started = [ada.tokens["session"]["id"]]
+    for _ in range(2):
+        clock.advance(timedelta(seconds=1))
+        started.append((await ada.sign_in()).json()["session"]["id"])
+    page = (await client.get("/v1/sessions?limit=2", headers=ada.headers)).json()
+    rest = (await client.get(f"/v1/sessions?cursor={page['next_cursor']}", headers=ada.headers)).json()
+    sessions = [*page["data"], *rest["data"]]
+    assert [session["id"] for session in sessions] == started
+    assert [session["current"] for session in sessions] == [False, False, True]
+    assert rest["next_cursor"] is None
+
+
+async def test_a_session_that_is_over_is_not_listed(client, ada, clock):
+    clock.advance(timedelta(days=6))
+    await ada.sign_in()
+    clock.advance(timedelta(days=1))
+    listed = (await client.get("/v1/sessions", headers=ada.headers)).json()["data"]
+    assert [session["id"] for session in listed] == [ada.tokens["session"]["id"]]
+
+
+async def test_after_signing_out_both_tokens_are_refused_at_once(client, ada, rows):
+    assert (await client.delete("/v1/sessions/current", headers=ada.headers)).status_code == 204
+    for path in ("/v1/users/me", "/v1/sessions"):
+        assert problem(await client.get(path, headers=ada.headers)) == (401, "unauthenticated")
+    assert problem(await client.delete("/v1/sessions/current", headers=ada.headers)) == (401, "unauthenticated")
+    assert problem(await ada.refresh()) == (401, "invalid_refresh_token")
+    [event] = await rows("SELECT subject FROM outbox WHERE type = 'session.revoked'")
+    assert event["subject"] == ada.tokens["session"]["id"]
+
+
+async def test_another_session_of_ones_own_can_be_ended(client, ada):
+    lost = dict(ada.tokens)
+    await ada.sign_in()
+    path = f"/v1/sessions/{lost['session']['id']}"
+    assert (await client.delete(path, headers=ada.headers)).status_code == 204
+    assert problem(await client.delete(path, headers=ada.headers)) == (404, "not_found")
+    header = {"Authorization": f"Bearer {lost['access_token']}"}
+    assert problem(await client.get("/v1/users/me", headers=header)) == (401, "unauthenticated")
+    assert (await client.get("/v1/users/me", headers=ada.headers)).status_code == 200
+
+
+async def test_other_peoples_sessions_and_what_is_no_id_are_not_found(client, ada, join):
+    eve = await join("eve@example.com")
+    await eve.sign_in()
+    for session_id in (eve.tokens["session"]["id"], format_id("ses", new_id()), eve.id, "nonsense"):
+        response = await client.delete(f"/v1/sessions/{session_id}", headers=ada.headers)
+        assert problem(response) == (404, "not_found")
+    assert (await client.get("/v1/users/me", headers=eve.headers)).status_code == 200
+
+
+async def test_a_suspended_users_token_is_refused_at_once(client, ada, rows):
+    await rows("UPDATE users SET status = 'suspended'")
+    assert problem(await client.get("/v1/users/me", headers=ada.headers)) == (401, "unauthenticated")
+
+
+async def test_every_private_route_refuses_who_shows_no_token(client):
+    for method, path in (
+        ("GET", "/v1/users/me"),
+        ("GET", "/v1/sessions"),
+        ("DELETE", "/v1/sessions/current"),
+        ("DELETE", f"/v1/sessions/{format_id('ses', new_id())}"),
+    ):
+        assert problem(await client.request(method, path)) == (401, "unauthenticated")
+
+
+@pytest.fixture
+async def forge(ada, rows, settings):
+    """`forge(issuer="…")`: a token signed with the real key of this service, but for what is given."""
+    [row] = await rows("SELECT kid, sealed_private FROM signing_keys")
+    key = open_key(row["sealed_private"], kid=row["kid"], secret=settings.secret_key.get_secret_value())
+    now = datetime.now(UTC)
+
+    def sign(**changed):
+        claims = {
+            "key": key,
+            "kid": row["kid"],
+            "issuer": settings.public_url,
+            "audience": ["api"],
+            "subject": ada.id,
+            "client_id": "first-party",
+            "session_id": parse_id("ses", ada.tokens["session"]["id"]),
+            "scopes": (),
+            "roles": (),
+            "auth_time": now,
+            "now": now,
+            "lifetime": timedelta(minutes=5),
+        }
+        return {"Authorization": f"Bearer {sign_access_token(**claims | changed)}"}
+
+    return sign
+
+
+async def test_a_token_that_is_wrong_in_one_thing_is_refused(client, forge):
+    assert (await client.get("/v1/users/me", headers=forge())).status_code == 200
+    other = generate_key()
+    for wrong in (
+        forge(now=datetime.now(UTC) - timedelta(minutes=6)),
+        forge(key=other),
+        forge(key=other, kid=key_id(other)),
+        forge(issuer="https://elsewhere.example"),
+        forge(audience=["another-api"]),
+        forge(session_id=new_id()),
+        forge(subject=format_id("usr", new_id())),
+    ):
+        assert problem(await client.get("/v1/users/me", headers=wrong)) == (401, "unauthenticated")
+
+
+async def test_a_machine_client_has_no_account_and_no_sessions(client, forge):
+    machine = forge(subject=format_id("svc", UUID(int=1)), session_id=None, auth_time=None)
+    assert problem(await client.get("/v1/users/me", headers=machine)) == (403, "insufficient_scope")

@@ -1,0 +1,110 @@
+"""Signing in: what it takes, what one gets, and what a refusal tells."""
+
+import jwt
+import pytest
+
+from core.testing import problem
+from users.accounts.provider import Passwords
+
+PASSWORD = "plum tractor orbit velvet"
+
+
+async def sign_in(client, email, password=PASSWORD):
+    return await client.post("/v1/sessions", json={"email": email, "password": password})
+
+
+async def test_signing_in_starts_a_session_with_both_tokens(client, ada, settings):
+    response = await ada.sign_in(device_name="Ada's engine")
+    assert response.status_code == 201
+    assert response.headers["cache-control"] == "no-store"
+    body = response.json()
+    assert (body["token_type"], body["expires_in"]) == ("Bearer", 300)
+    assert (body["session"]["device_name"], body["session"]["current"]) == ("Ada's engine", True)
+    header, claims = jwt.get_unverified_header(body["access_token"]), _claims(body["access_token"])
+    [key] = (await client.get("/.well-known/jwks.json")).json()["keys"]
+    assert header == {"alg": "ES256", "typ": "at+jwt", "kid": key["kid"]}
+    assert (claims["iss"], claims["aud"], claims["sub"]) == (settings.public_url, ["api"], ada.id)
+    assert (claims["sid"], claims["scope"], claims["roles"]) == (body["session"]["id"], "", ["user"])
+    assert claims["exp"] - claims["iat"] == 300
+    assert (await client.get("/v1/users/me", headers=ada.headers)).json()["id"] == ada.id
+
+
+async def test_an_admin_gets_the_scopes_of_the_role(ada, rows):
+    await rows("UPDATE users SET roles = '{user,admin}'")
+    claims = _claims((await ada.sign_in()).json()["access_token"])
+    assert claims["roles"] == ["admin", "user"]
+    assert claims["scope"] == "audit:read billing:read billing:write catalog:write users:read users:write"
+
+
+async def test_an_address_is_found_however_it_is_spelled(client, ada):
+    assert (await sign_in(client, "ADA@Example.COM")).status_code == 201
+
+
+async def test_a_wrong_password_and_an_unknown_address_are_refused_alike(client, ada, same):
+    wrong = await sign_in(client, ada.email, "not her password at all")
+    unknown = await sign_in(client, "nobody@example.com")
+    assert problem(wrong) == (401, "invalid_credentials")
+    assert same(wrong, unknown)
+    assert wrong.headers["www-authenticate"] == "Bearer"
+
+
+async def test_an_unknown_address_costs_as_many_hashes_as_a_known_one(client, ada, monkeypatch):
+    hashed = []
+    original = Passwords.matches
+
+    async def counted(self, password, known):
+        hashed.append(known is not None)
+        return await original(self, password, known)
+
+    monkeypatch.setattr(Passwords, "matches", counted)
+    await sign_in(client, ada.email, "not her password at all")
+    await sign_in(client, "nobody@example.com")
+    assert hashed == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("pending", (403, "email_unverified")),
+        ("suspended", (403, "user_suspended")),
+        ("deleting", (401, "invalid_credentials")),
+    ],
+)
+async def test_where_an_account_stands_is_told_only_to_who_knows_its_password(client, ada, rows, status, told):
+    await rows("UPDATE users SET status = :status", status=status)
+    assert problem(await sign_in(client, ada.email, "not her password at all")) == (401, "invalid_credentials")
+    assert problem(await ada.sign_in()) == told
+    assert not await rows("SELECT 1 FROM sessions")
+
+
+async def test_a_password_that_changes_while_it_is_checked_starts_no_session(client, ada, rows, monkeypatch):
+    original = Passwords.matches
+
+    async def then_changed(self, password, known):
+        matches = await original(self, password, known)
+        await rows("UPDATE credentials SET password_hash = 'changed'")
+        return matches
+
+    monkeypatch.setattr(Passwords, "matches", then_changed)
+    assert problem(await ada.sign_in()) == (401, "invalid_credentials")
+    assert not await rows("SELECT 1 FROM sessions")
+
+
+async def test_a_session_remembers_the_device_and_the_network_but_no_address(client, ada, rows):
+    headers = {"User-Agent": "Engine/1.0 " + "x" * 300}
+    body = {"email": ada.email, "password": PASSWORD}
+    session = (await client.post("/v1/sessions", json=body, headers=headers)).json()["session"]
+    assert session["user_agent"] == headers["User-Agent"][:256]
+    assert session["ip"] == "127.0.0.0/24"
+
+
+@pytest.mark.parametrize(("field", "value"), [("email", "ada"), ("device_name", "a\nb"), ("roles", ["admin"])])
+async def test_a_field_that_is_not_accepted_is_pointed_at(client, field, value):
+    body = {"email": "ada@example.com", "password": PASSWORD, field: value}
+    response = await client.post("/v1/sessions", json=body)
+    assert problem(response) == (422, "validation_failed")
+    assert [error["pointer"] for error in response.json()["errors"]] == [f"#/{field}"]
+
+
+def _claims(token):
+    return jwt.decode(token, options={"verify_signature": False})

@@ -1,0 +1,92 @@
+"""The proof that an address is somebody's: a token by mail, which works once and for a day."""
+
+import asyncio
+from datetime import timedelta
+
+from core.testing import problem
+
+PASSWORD = "plum tractor orbit velvet"
+
+ADA = "ada@example.com"
+
+
+async def register(client, email=ADA):
+    await client.post("/v1/users", json={"email": email, "password": PASSWORD})
+
+
+async def confirm(client, token):
+    return await client.post("/v1/email-verifications/confirm", json={"token": token})
+
+
+async def ask_again(client, email):
+    return await client.post("/v1/email-verifications", json={"email": email})
+
+
+async def test_a_confirmed_user_is_active_and_announced_with_their_state(client, post, rows):
+    await register(client)
+    response = await confirm(client, await post.token_for(ADA))
+    assert response.status_code == 200
+    user = response.json()
+    assert user["id"].startswith("usr_")
+    assert (user["email"], user["status"], user["roles"], user["version"]) == (ADA, "active", ["user"], 2)
+    assert user["verified_at"].endswith("Z")
+    [event] = await rows("SELECT * FROM outbox WHERE type = 'user.activated'")
+    assert (event["subject"], event["sequence"]) == (user["id"], 2)
+    assert event["data"] == {name: user[name] for name in ("id", "email", "name", "locale", "status", "roles")}
+
+
+async def test_a_token_works_once(client, post):
+    await register(client)
+    token = await post.token_for(ADA)
+    answers = await asyncio.gather(*(confirm(client, token) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400]
+
+
+async def test_a_token_works_for_a_day(client, post, clock):
+    await register(client)
+    await register(client, "eve@example.com")
+    clock.advance(timedelta(hours=24, seconds=-1))
+    assert (await confirm(client, await post.token_for(ADA))).status_code == 200
+    clock.advance(timedelta(seconds=1))
+    refused = await confirm(client, await post.token_for("eve@example.com"))
+    assert problem(refused) == (400, "invalid_or_expired_token")
+
+
+async def test_unknown_used_and_expired_tokens_are_refused_alike(client, post, clock, same):
+    await register(client)
+    used = await post.token_for(ADA)
+    await confirm(client, used)
+    await register(client, "eve@example.com")
+    expired = await post.token_for("eve@example.com")
+    clock.advance(timedelta(hours=24))
+    refusals = [await confirm(client, token) for token in ("nonsense", "A" * 43, used, expired)]
+    assert problem(refusals[0]) == (400, "invalid_or_expired_token")
+    assert same(*refusals)
+
+
+async def test_another_mail_voids_the_token_of_the_one_before(client, post):
+    await register(client)
+    older = await post.token_for(ADA)
+    await ask_again(client, "ADA@example.com")
+    newer = await post.token_for(ADA)
+    assert problem(await confirm(client, older)) == (400, "invalid_or_expired_token")
+    assert (await confirm(client, newer)).status_code == 200
+
+
+async def test_asking_again_tells_nobody_who_is_registered_and_mails_only_who_waits(client, ada, post, same):
+    await register(client, "pending@example.com")
+    mails = {email: len(await post.to(email)) for email in ("pending@example.com", ADA, "nobody@example.com")}
+    assert same(*[await ask_again(client, email) for email in mails])
+    more = {email: len(await post.to(email)) - before for email, before in mails.items()}
+    assert more == {"pending@example.com": 1, ADA: 0, "nobody@example.com": 0}
+
+
+async def test_a_mail_whose_token_was_replaced_before_it_left_is_not_sent(client, post, rows):
+    await register(client)
+    await post.to(ADA)
+    [first] = await rows("SELECT position FROM outbox")
+    await ask_again(client, ADA)
+    before = len(await post.to(ADA))
+    # As if the first mail had waited for its server until now.
+    await rows("UPDATE outbox SET sent_at = NULL WHERE position = :position", **first)
+    assert len(await post.to(ADA)) == before
