@@ -49,6 +49,12 @@ def tidy(session: nox.Session) -> None:
     session.run("pytest", "-p", "no:core", "tests/tidy", external=True)
 
 
+@nox.session(venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """Hold docs/operations.md against the settings, problem codes and probes in the code."""
+    session.run("pytest", "tests/docs", external=True)
+
+
 @nox.session
 @nox.parametrize("member", [nox.param(member, id=member) for member in MEMBERS])
 def tests(session: nox.Session, member: str) -> None:

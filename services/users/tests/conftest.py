@@ -1,20 +1,22 @@
 """The users service under test: hashes that cost little, a clock that tests move, and people to test it with."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
-from sqlalchemy import text
+from fastapi import FastAPI
 
-from core.database import Database
 from core.mail import Delivered
 from core.ports import Ports
 from core.services import Service
 from core.testing import MovableClock
+from users.app import create_app
 from users.settings import Settings
 
 PASSWORD = "plum tractor orbit velvet"
@@ -45,13 +47,26 @@ def ports(clock: MovableClock) -> Ports:
 
 
 @pytest.fixture
-def rows(database: Database) -> Rows:
-    """`await rows("SELECT …", name=value)`: what the database has, as the test sees it from outside."""
+async def rows(database_url: str) -> AsyncIterator[Rows]:
+    """`await rows("SELECT …", value)`: what the database has, as the test sees it from outside."""
+    connection = await asyncpg.connect(database_url)
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=json.loads)
 
-    async def run(statement: str, **parameters: Any) -> list[dict[str, Any]]:
-        async with database.transaction() as session:
-            result = await session.execute(text(statement), parameters)
-            return [dict(row) for row in result.mappings()] if result.returns_rows else []
+    async def run(statement: str, *values: object) -> list[dict[str, Any]]:
+        return [dict(record) for record in await connection.fetch(statement, *values)]
+
+    yield run
+    await connection.close()
+
+
+@pytest.fixture
+def build(settings: Settings, ports: Ports) -> Callable[..., Awaitable[FastAPI]]:
+    """`await build(sessions={"refresh_leeway_s": 0})`: the application with some settings changed."""
+
+    async def run(**groups: dict[str, Any]) -> FastAPI:
+        changed = {name: getattr(settings, name).model_copy(update=update) for name, update in groups.items()}
+        # In a thread, because building reads files, and a process builds before its loop runs.
+        return await asyncio.to_thread(create_app, settings.model_copy(update=changed), ports)
 
     return run
 

@@ -1,7 +1,9 @@
 """The first admin: made by a command, or by a local start."""
 
 import asyncio
+import sys
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import typer
@@ -10,9 +12,10 @@ from core.dependencies.resources import STATE
 from core.lifespan import started
 from core.ports import Seed
 from core.testing import problem
+from users.__main__ import main
 from users.accounts.commands import _one_address, create_admin
 from users.accounts.service import AddressTaken, WeakPassword
-from users.app import create_app, seed_local
+from users.app import seed_local
 
 PASSWORD = "plum tractor orbit velvet"
 
@@ -20,8 +23,8 @@ ADMIN = "admin@example.com"
 
 
 @pytest.fixture
-async def resources(settings, ports):
-    async with started(create_app(settings, ports), name="users") as state:
+async def resources(build):
+    async with started(await build(), name="users") as state:
         yield state[STATE]
 
 
@@ -60,16 +63,14 @@ async def test_a_seed_with_another_password_takes_it_and_ends_the_sessions_of_th
     assert (await person(ADMIN).sign_in()).status_code == 201
 
 
-@pytest.mark.parametrize(
-    "state", ["status = 'suspended'", "status = 'pending', verified_at = NULL", "roles = '{user}'"]
-)
-async def test_a_seed_makes_an_admin_of_whoever_has_the_address(client, resources, rows, state, person):
+async def test_a_seed_makes_an_admin_of_whoever_has_the_address(client, resources, rows, person):
     await seed(resources, PASSWORD)
-    await rows(f"UPDATE users SET {state}")  # noqa: S608 - from the list above
-    await seed(resources, PASSWORD)
-    admin = person(ADMIN)
-    assert (await admin.sign_in()).status_code == 201
-    assert "admin" in (await client.get("/v1/users/me", headers=admin.headers)).json()["roles"]
+    for state in ("status = 'suspended'", "status = 'pending', verified_at = NULL", "roles = '{user}'"):
+        await rows(f"UPDATE users SET {state}")  # noqa: S608 - from the line above
+        await seed(resources, PASSWORD)
+        admin = person(ADMIN)
+        assert (await admin.sign_in()).status_code == 201
+        assert "admin" in (await client.get("/v1/users/me", headers=admin.headers)).json()["roles"]
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def command(service, settings, monkeypatch):
     monkeypatch.setenv("USERS_ENVIRONMENT", "local")
     monkeypatch.setenv("USERS_DATABASE__URL", settings.database.url.get_secret_value())
     monkeypatch.setenv("USERS_DATA_DIR", str(settings.data_dir))
-    context = SimpleNamespace(obj=service)
+    context: Any = SimpleNamespace(obj=service)
     return lambda email, password: asyncio.to_thread(create_admin, context, email, password)
 
 
@@ -99,6 +100,14 @@ async def test_the_command_refuses_a_weak_password(command, rows):
     with pytest.raises(WeakPassword):
         await command(ADMIN, "admin@example.com")
     assert not await rows("SELECT 1 FROM users")
+
+
+def test_the_command_is_one_of_the_service_and_asks_for_the_password(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["users", "create-admin", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert "CREATE_ADMIN_PASSWORD" in capsys.readouterr().out
 
 
 def test_the_command_refuses_what_is_no_address():

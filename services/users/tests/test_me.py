@@ -31,14 +31,11 @@ async def test_the_account_comes_with_its_version_as_a_tag(client, ada):
     }
 
 
-@pytest.mark.parametrize("known", ['"v2"', 'W/"v2"', '"v1", "v2"', "*"])
-async def test_who_has_this_version_gets_no_body(client, ada, known):
-    response = await client.get("/v1/users/me", headers=ada.headers | {"If-None-Match": known})
-    assert (response.status_code, response.content) == (304, b"")
-    assert response.headers["etag"] == '"v2"'
-
-
-async def test_who_has_another_version_gets_this_one(client, ada):
+async def test_who_has_this_version_gets_no_body_and_who_has_another_gets_this_one(client, ada):
+    for known in ('"v2"', 'W/"v2"', '"v1", "v2"', "*"):
+        response = await client.get("/v1/users/me", headers=ada.headers | {"If-None-Match": known})
+        assert (response.status_code, response.content) == (304, b"")
+        assert response.headers["etag"] == '"v2"'
     response = await client.get("/v1/users/me", headers=ada.headers | {"If-None-Match": '"v1"'})
     assert response.status_code == 200
 

@@ -9,7 +9,6 @@ import pytest
 
 from core.testing import problem, running
 from users.accounts.provider import HashingBusy, Offload, common_passwords, open_passwords
-from users.app import create_app
 from users.settings import PasswordSettings
 
 PASSWORD = "plum tractor orbit velvet"
@@ -34,12 +33,11 @@ async def test_the_default_is_argon2id_as_owasp_asks_and_the_loop_runs_on_meanwh
         assert not await passwords.matches(PASSWORD, None)
 
 
-async def test_a_hash_with_other_parameters_is_renewed_at_the_next_sign_in(client, ada, settings, ports, rows):
-    stronger = settings.passwords.model_copy(update={"hash_memory_kib": 16})
+async def test_a_hash_with_other_parameters_is_renewed_at_the_next_sign_in(ada, build, rows):
     [before] = await rows("SELECT password_hash, changed_at FROM credentials")
     await ada.sign_in()
     assert await rows("SELECT password_hash, changed_at FROM credentials") == [before]
-    async with running(create_app(settings.model_copy(update={"passwords": stronger}), ports)) as ada.client:
+    async with running(await build(passwords={"hash_memory_kib": 16})) as ada.client:
         assert (await ada.sign_in()).status_code == 201
         [after] = await rows("SELECT password_hash, changed_at FROM credentials")
         assert "m=8," in before["password_hash"]
@@ -48,10 +46,9 @@ async def test_a_hash_with_other_parameters_is_renewed_at_the_next_sign_in(clien
         assert (await ada.sign_in()).status_code == 201
 
 
-async def test_more_sign_ins_than_can_wait_are_told_to_come_back(settings, ports):
+async def test_more_sign_ins_than_can_wait_are_told_to_come_back(build):
     narrow = {"hash_memory_kib": 19_456, "hash_concurrency": 1, "hash_queue_max": 1}
-    passwords = settings.passwords.model_copy(update=narrow)
-    async with running(create_app(settings.model_copy(update={"passwords": passwords}), ports)) as client:
+    async with running(await build(passwords=narrow)) as client:
         body = {"email": "nobody@example.com", "password": PASSWORD}
         answers = await asyncio.gather(*(client.post("/v1/sessions", json=body) for _ in range(8)))
     told = [problem(answer) for answer in answers]

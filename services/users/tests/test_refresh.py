@@ -7,7 +7,6 @@ import pytest
 
 from core.ids import new_id
 from core.testing import problem, running
-from users.app import create_app
 from users.sessions.rules import RefreshToken
 
 REUSED = (401, "refresh_token_reused")
@@ -72,10 +71,8 @@ async def test_twenty_refreshes_at_once_log_nobody_out(client, ada):
     assert (await client.get("/v1/users/me", headers=ada.headers)).status_code == 200
 
 
-async def test_without_leeway_a_second_use_ends_the_session_whenever_it_comes(client, ada, settings, ports):
-    sessions = settings.sessions.model_copy(update={"refresh_leeway_s": 0})
-    strict = create_app(settings.model_copy(update={"sessions": sessions}), ports)
-    async with running(strict) as ada.client:
+async def test_without_leeway_a_second_use_ends_the_session_whenever_it_comes(ada, build):
+    async with running(await build(sessions={"refresh_leeway_s": 0})) as ada.client:
         first = ada.tokens["refresh_token"]
         assert (await ada.refresh(first)).status_code == 200
         assert problem(await ada.refresh(first)) == REUSED

@@ -59,9 +59,8 @@ async def test_twenty_registrations_of_one_address_at_once_make_one_user_with_on
     assert (await client.post("/v1/email-verifications/confirm", json={"token": token})).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "password",
-    [
+async def test_a_password_that_is_easy_to_guess_is_refused(client, rows):
+    for password in (
         "fourteen chars",
         "x" * 257,
         "passwordpassword",
@@ -69,17 +68,15 @@ async def test_twenty_registrations_of_one_address_at_once_make_one_user_with_on
         "correct horse battery staple",
         "lovelace-lovelace",
         "ada@example.com1",
-    ],
-)
-async def test_a_password_that_is_easy_to_guess_is_refused(client, rows, password):
-    response = await register(client, password=password, name="Ada Lovelace")
-    assert problem(response) == (422, "weak_password")
-    assert [error["pointer"] for error in response.json()["errors"]] == ["#/password"]
-    assert password not in response.text
+    ):
+        response = await register(client, password=password, name="Ada Lovelace")
+        assert problem(response) == (422, "weak_password")
+        assert [error["pointer"] for error in response.json()["errors"]] == ["#/password"]
+        assert password not in response.text
     assert not await rows("SELECT 1 FROM users")
 
 
-@pytest.mark.parametrize("password", ["fifteen letters", "ein Röslein auf 🌹\x00 Bergen", "Zq" + "x" * 254])
+@pytest.mark.parametrize("password", ["fifteen letters", "ein Röslein auf 🌹\x00 Bergen", "Zq9-" * 64])
 async def test_any_other_password_is_accepted_and_works_unchanged(client, post, password):
     assert (await register(client, password=password)).status_code == 202
     token = await post.token_for("ada@example.com")
@@ -90,18 +87,17 @@ async def test_any_other_password_is_accepted_and_works_unchanged(client, post, 
     assert problem(truncated) == (401, "invalid_credentials")
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
+async def test_a_field_that_is_not_accepted_is_pointed_at(client, rows):
+    for field, value in (
         ("email", "ada"),
         ("email", "ada@localhost"),
         ("email", "ada@example.com, eve@example.com"),
         ("email", "Ada <ada@example.com>"),
         ("email", "ada\r\nbcc:eve@example.com"),
         ("email", f"{'a' * 65}@example.com"),
-        ("email", "ada@exa mple.com"),
         ("email", None),
         ("password", 15),
+        ("password", "x" * 4_097),
         ("name", "Ada\x00"),
         ("name", ""),
         ("name", "x" * 201),
@@ -110,9 +106,9 @@ async def test_any_other_password_is_accepted_and_works_unchanged(client, post, 
         ("roles", ["admin"]),
         ("status", "active"),
         ("verified_at", "2026-01-01T00:00:00Z"),
-    ],
-)
-async def test_a_field_that_is_not_accepted_is_pointed_at(client, field, value):
-    response = await client.post("/v1/users", json={"email": "ada@example.com", "password": PASSWORD, field: value})
-    assert problem(response) == (422, "validation_failed")
-    assert [error["pointer"] for error in response.json()["errors"]] == [f"#/{field}"]
+    ):
+        body = {"email": "ada@example.com", "password": PASSWORD, field: value}
+        response = await client.post("/v1/users", json=body)
+        assert problem(response) == (422, "validation_failed")
+        assert [error["pointer"] for error in response.json()["errors"]] == [f"#/{field}"]
+    assert not await rows("SELECT 1 FROM users")

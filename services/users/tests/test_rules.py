@@ -133,7 +133,7 @@ def test_a_refresh_token_that_is_not_current_was_stolen_but_for_a_moment(shown, 
         ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
         ("::ffff:203.0.113.77", "203.0.113.0/24"),
         ("testclient", None),
-        ("fe80::1%eth0", None),
+        ("fe80::1%eth0", "fe80::/48"),
         (None, None),
     ],
 )

@@ -1,6 +1,7 @@
 """One's own sessions: seen, ended, and ended at once."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -93,7 +94,7 @@ async def forge(ada, rows, settings):
     now = datetime.now(UTC)
 
     def sign(**changed):
-        claims = {
+        claims: dict[str, Any] = {
             "key": key,
             "kid": row["kid"],
             "issuer": settings.public_url,

@@ -1,11 +1,13 @@
 """What the settings refuse, and what they make of what is missing."""
 
+from typing import Any
+
 import pytest
 
 from core.settings import ConfigurationError
 from users.settings import Settings
 
-PRODUCTION = {
+PRODUCTION: dict[str, Any] = {
     "environment": "production",
     "public_url": "https://api.example.com/users",
     "database": {"url": "postgresql://users:pw@db/users"},
@@ -16,7 +18,7 @@ PRODUCTION = {
 
 def test_tokens_are_issued_under_the_public_url_unless_it_is_said_otherwise():
     assert Settings(**PRODUCTION).tokens.issuer == "https://api.example.com/users"
-    issuer = {"tokens": {"issuer": "https://id.example.com"}}
+    issuer: dict[str, Any] = {"tokens": {"issuer": "https://id.example.com"}}
     assert Settings(**PRODUCTION | issuer).tokens.issuer == "https://id.example.com"
 
 

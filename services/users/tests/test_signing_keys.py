@@ -27,9 +27,9 @@ async def test_the_published_key_verifies_tokens_and_may_be_kept_for_five_minute
     assert jwt.decode(ada.tokens["access_token"], key, algorithms=["ES256"], audience="api")["sub"] == ada.id
 
 
-async def test_replicas_that_start_at_once_and_later_starts_share_one_key(settings, ports, rows):
-    at_once = await asyncio.gather(*(keys_of(create_app(settings, ports)) for _ in range(4)))
-    later = await keys_of(create_app(settings, ports))
+async def test_replicas_that_start_at_once_and_later_starts_share_one_key(build, rows):
+    at_once = await asyncio.gather(*[keys_of(await build()) for _ in range(4)])
+    later = await keys_of(await build())
     assert [each == later for each in at_once] == [True] * 4
     assert [row["state"] for row in await rows("SELECT state FROM signing_keys")] == ["active"]
 
@@ -43,6 +43,7 @@ async def test_the_private_key_rests_sealed(client, settings, rows):
 
 async def test_a_start_with_another_secret_says_what_is_wrong(client, settings, ports):
     other = settings.model_copy(update={"secret_key": SecretStr("4f9c1e7ad0b35826f1c07e94ab6d2358")})
+    restarted = await asyncio.to_thread(create_app, other, ports)
     with pytest.raises(StartupError, match=r"SigningKeys did not open: .*sealed with another secret"):
-        async with running(create_app(other, ports)):
+        async with running(restarted):
             pass

@@ -11,7 +11,8 @@ ADA = "ada@example.com"
 
 
 async def register(client, email=ADA):
-    await client.post("/v1/users", json={"email": email, "password": PASSWORD})
+    response = await client.post("/v1/users", json={"email": email, "password": PASSWORD})
+    assert response.status_code == 202
 
 
 async def confirm(client, token):
@@ -40,6 +41,14 @@ async def test_a_token_works_once(client, post):
     token = await post.token_for(ADA)
     answers = await asyncio.gather(*(confirm(client, token) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400]
+
+
+async def test_confirming_and_registering_again_at_once_do_not_wait_for_each_other_for_ever(client, post):
+    await register(client)
+    token = await post.token_for(ADA)
+    work = [each for _ in range(5) for each in (confirm(client, token), register(client))]
+    answers = [answer for answer in await asyncio.gather(*work) if answer is not None]
+    assert {answer.status_code for answer in answers} <= {200, 400}
 
 
 async def test_a_token_works_for_a_day(client, post, clock):
@@ -88,5 +97,5 @@ async def test_a_mail_whose_token_was_replaced_before_it_left_is_not_sent(client
     await ask_again(client, ADA)
     before = len(await post.to(ADA))
     # As if the first mail had waited for its server until now.
-    await rows("UPDATE outbox SET sent_at = NULL WHERE position = :position", **first)
+    await rows("UPDATE outbox SET sent_at = NULL WHERE position = $1", first["position"])
     assert len(await post.to(ADA)) == before

@@ -127,7 +127,9 @@ def service(
     @asynccontextmanager
     async def lifespan(readiness: Readiness) -> AsyncIterator[Mapping[str, Any]]:
         relay_awake = asyncio.Event()
-        async with Opener(name) as opener:
+        server = settings.server
+        limits = {"open_timeout_s": server.open_timeout_s, "close_timeout_s": server.close_timeout_s}
+        async with Opener(name, **limits) as opener:
             opened = await open_resources(opener, name, settings, ports, declared=resources, wake_relay=relay_awake.set)
             readiness.checks["database"] = opened.database.ping
             async with Supervisor() as tasks:

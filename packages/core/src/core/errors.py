@@ -74,6 +74,12 @@ class MethodNotAllowed(DomainError):
     code = "method_not_allowed"
 
 
+class BodyTimedOut(DomainError):
+    """The request body did not arrive in time."""
+
+    code = "body_timed_out"
+
+
 class Conflict(DomainError):
     """The state of the resource does not allow this."""
 

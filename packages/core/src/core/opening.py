@@ -9,10 +9,10 @@ from core.client import Clients, open_clients
 from core.clock import SystemClock
 from core.database import open_database
 from core.lifespan import Opener
-from core.mail import open_mail
+from core.mail import Mail, open_mail
 from core.ports import Ports
 from core.resources import ResourceList, Resources
-from core.settings import ClientSettings, ServiceSettings
+from core.settings import ClientSettings, MailSettings, ServiceSettings
 from core.telemetry.exchange import request_id
 from core.tokens import Keys, LocalKey, RemoteKeys, Verifier
 
@@ -44,7 +44,7 @@ async def open_resources(
         settings=settings,
         clock=ports.clock,
         database=database,
-        mail=ports.mail or open_mail(settings.mail.url.get_secret_value(), settings.mail.sender),
+        mail=ports.mail or _mail(settings.mail),
         clients=clients,
         verifier=await _verifier(settings, [_published_keys(settings, clients)]),
         wake_relay=wake_relay,
@@ -55,6 +55,10 @@ async def open_resources(
         if resource.kind is Keys:
             resources = replace(resources, verifier=await _verifier(settings, [opened]))
     return resources
+
+
+def _mail(settings: MailSettings) -> Mail:
+    return open_mail(settings.url.get_secret_value(), settings.sender, timeout_s=settings.timeout_s)
 
 
 def _upstreams(settings: ServiceSettings) -> Mapping[str, ClientSettings]:

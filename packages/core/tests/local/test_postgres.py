@@ -123,6 +123,21 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing(root: Path):
         pass
 
 
+def test_a_server_that_is_too_slow_is_told_and_killed(root: Path, becomes, monkeypatch):
+    monkeypatch.setattr("core.local.postgres.START_S_MAX", -1.0)
+    with pytest.raises(LocalError, match="did not start"):
+        Postgres(root).start()
+    assert becomes(lambda: not Cluster(root, 18).is_alive())
+
+
+def test_the_file_of_a_dead_server_makes_no_other_one_ready(tmp_path: Path):
+    cluster = Cluster(tmp_path, 18)
+    cluster.data.mkdir()
+    (cluster.data / "postmaster.pid").write_text(f"1\n{cluster.data}\n1\n5432\n{tmp_path}\n\n1 1\nready\n")
+    assert cluster.is_ready(1)
+    assert not cluster.is_ready(2)
+
+
 @pytest.mark.parametrize("lines", [START, START_SHARED, START_IN_A_THREAD])
 def test_a_killed_parent_takes_the_server_with_it(root: Path, host, pid, ends, query, lines: str):
     parent = host(lines, root)
@@ -153,10 +168,12 @@ def test_a_killed_server_starts_again_with_its_data(root: Path, query, pid):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PostgreSQL judges its own left-overs")
-def test_the_number_of_a_dead_server_may_be_in_use_again(root: Path):
+def test_the_number_of_a_dead_server_may_be_in_use_again(root: Path, host):
+    # Not our own number: PostgreSQL knows that its parent is no server.
+    other = host("").pid
     sockets = Postgres(root).sockets
     sockets.mkdir(mode=0o700, exist_ok=True)
-    stale = f"{os.getpid()}\n{root / '18'}\n1\n5432\n{sockets}\n\n1 1\nready\n"
+    stale = f"{other}\n{root / '18'}\n1\n5432\n{sockets}\n\n1 1\nready\n"
     (root / "18" / "postmaster.pid").write_text(stale)
     (sockets / ".s.PGSQL.5432.lock").write_text(stale)
     with Postgres(root):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.local import THROW_AWAY, LocalError, Postgres
+from core.local.account import Account, account_for
 from core.local.binaries import VARIABLE, find_binaries
 from core.local.throw_away import MEMORY
 
@@ -48,6 +49,12 @@ def test_a_variable_that_names_nothing_useful_is_refused(monkeypatch, tmp_path: 
     program(tmp_path / "postgres", prints)
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     with pytest.raises(LocalError, match=f"holds {found}; 18 or newer is needed"):
+        find_binaries()
+
+
+def test_a_variable_that_names_no_directory_is_refused(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "missing"))
+    with pytest.raises(LocalError, match="missing, which holds no PostgreSQL"):
         find_binaries()
 
 
@@ -104,6 +111,12 @@ def test_a_temporary_directory_that_is_too_long_as_well_is_told(tmp_path: Path, 
         Postgres(tmp_path / ("p" * 100)).url("billing")
 
 
+def test_a_socket_directory_that_cannot_be_made_is_told(monkeypatch, tmp_path: Path):
+    monkeypatch.setattr("tempfile.tempdir", "/missing")
+    with pytest.raises(LocalError, match=r"/missing/postgres-\S+ cannot be made: No such file"):
+        Postgres(tmp_path / ("p" * 100)).start()
+
+
 def squat_open(path: Path) -> None:
     path.mkdir()
     path.chmod(0o777)
@@ -134,6 +147,16 @@ def test_a_socket_directory_that_somebody_else_prepared_is_refused(monkeypatch, 
     squat(postgres.sockets)
     with pytest.raises(LocalError, match=r"not a (private )?directory"):
         postgres.start()
+
+
+def test_an_ordinary_user_runs_the_server_just_so(tmp_path: Path):
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        assert account_for(tmp_path) == Account()
+    finally:
+        os.seteuid(user)
 
 
 @pytest.fixture
@@ -174,6 +197,14 @@ def test_data_that_nobody_owns_is_run_by_nobody_ever_after(without_namespaces: P
     monkeypatch.undo()
     with Postgres(without_namespaces / "pg") as postgres:
         assert query(postgres, "SELECT 1") == "1"
+
+
+def test_nobody_has_a_number_even_where_it_has_no_name(without_namespaces: Path, monkeypatch):
+    # An image without /etc/passwd's usual lines: initdb says what it misses.
+    monkeypatch.setattr("core.local.account.NOBODY", "no-such-user")
+    monkeypatch.setattr("core.local.account.NOBODY_DEFAULT", 65_533)
+    with pytest.raises(LocalError, match="could not look up effective user ID 65533"):
+        Postgres(without_namespaces / "new").start()
 
 
 def test_a_killed_parent_takes_the_server_of_nobody_with_it(without_namespaces: Path, host, pid, ends):

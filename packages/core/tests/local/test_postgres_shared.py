@@ -1,17 +1,22 @@
 """Several processes on one server: it is started once, and ends with the last of them."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from core.local import THROW_AWAY, LocalError, Postgres, throw_away_postgres
+from core.local.cluster import Cluster
+from core.local.locks import locked
 
 SHARE = "postgres = Postgres(Path(sys.argv[1]), THROW_AWAY, shared=True).start()"
 START = "postgres = Postgres(Path(sys.argv[1])).start()"
 
 
 def test_eight_processes_start_one_server(root: Path, host, pid, ends, query):
+    shutil.rmtree(root)  # initdb takes long enough for all of them to meet.
     hosts = [host(f"{SHARE}; postgres.create_database('tests')", root, wait=False) for _ in range(8)]
     assert all(process.stdout.readline() == "done\n" for process in hosts)
     server = pid(root)
@@ -20,6 +25,15 @@ def test_eight_processes_start_one_server(root: Path, host, pid, ends, query):
     for process in hosts:
         process.kill()
     assert ends(server)
+
+
+def test_a_start_waits_while_another_process_starts_or_stops(root: Path, host):
+    with locked(Cluster(root, 18).turn):
+        waiting = host(SHARE, root, wait=False)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(0.5)
+        assert not (root / "log.old").exists()
+    assert waiting.stdout.readline() == "done\n"
 
 
 def test_whoever_started_a_shared_server_may_leave_first(root: Path, host, pid, ends, query):

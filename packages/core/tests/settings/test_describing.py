@@ -22,6 +22,7 @@ LAPTOP = {"BILLING_ENVIRONMENT": "local", "BILLING_DATABASE__URL": "postgresql:/
 
 class Limits(Group):
     name: str | None = Field(default=None, min_length=2, max_length=9, description="A name.")
+    series: str = Field(default="INV", pattern=r"^[A-Z]{1,8}$", description="A series.")
     share: float = Field(default=0.5, gt=0, lt=1, description="A share.")
 
 
@@ -74,6 +75,7 @@ def test_every_setting_is_a_row_with_its_origin():
         "BILLING_SECRET_KEY": ("***", "local default"),
         "BILLING_DATA_DIR": (".local/billing", "local default"),
         "BILLING_LIMITS__NAME": ("", "default"),
+        "BILLING_LIMITS__SERIES": ("INV", "default"),
         "BILLING_LIMITS__SHARE": ("0.1", "environment"),
         "BILLING_STRIPE_KEY": ("", "default"),
         "BILLING_SIGNING": ("***", "default"),
@@ -106,6 +108,7 @@ def test_off_a_laptop_no_default_is_called_local():
         ("BILLING_DATA_DIR", "a path"),
         ("BILLING_CLIENTS__<NAME>__URL", "an http or https URL without a slash at its end"),
         ("BILLING_LIMITS__NAME", "text, at least 2 long, at most 9 long"),
+        ("BILLING_LIMITS__SERIES", "text, matching ^[A-Z]{1,8}$"),
         ("BILLING_LIMITS__SHARE", "a number, more than 0, less than 1"),
         ("BILLING_STRIPE_KEY", "a secret"),
         ("BILLING_FEATURES__<NAME>", "true or false"),

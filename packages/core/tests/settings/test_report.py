@@ -1,4 +1,4 @@
-"""The text of a failed boot: complete, helpful, and without a secret. The files beside this one hold it whole."""
+"""The text of a failed boot, held whole by the files beside this one: complete, helpful, and without a secret."""
 
 import traceback
 from decimal import Decimal

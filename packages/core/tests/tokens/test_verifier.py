@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime, timedelta
+from traceback import format_exception
 from typing import Any
 from uuid import uuid4
 
@@ -116,7 +117,8 @@ FORGED = {
     "jku": token(header={**HEADER, "jku": "https://evil.example/jwks.json"}),
     "x5u": token(header={**HEADER, "x5u": "https://evil.example/cert.pem"}),
     "x5c": token(header={**HEADER, "x5c": ["MII"]}),
-    "jwk": token(header={**HEADER, "jwk": public_jwk(STRANGER)}, key=STRANGER),
+    "jwk": token(header={**HEADER, "jwk": public_jwk(KEY)}),
+    "a stranger's jwk": token(header={**HEADER, "jwk": public_jwk(STRANGER)}, key=STRANGER),
     "crit": token(header={**HEADER, "crit": ["b64"], "b64": True}),
     "an unknown crit": token(header={**HEADER, "crit": ["exp"], "exp": 1}),
     "b64": token(header={**HEADER, "b64": True}),
@@ -136,7 +138,7 @@ FORGED = {
     "exp as text": token({**CLAIMS, "exp": str(CLAIMS["exp"])}),
     "exp that is true": token({**CLAIMS, "exp": True}),
     "exp beyond any calendar": token({**CLAIMS, "exp": 10**18}),
-    "a negative exp": token({**CLAIMS, "exp": -1}),
+    "a negative auth_time": token({**CLAIMS, "auth_time": -1}),
     "exp that is NaN": token(json.dumps(CLAIMS).replace(str(CLAIMS["exp"]), "NaN").encode()),
     **{f"no {name}": token(without(name)) for name in ("iss", "aud", "sub", "client_id", "jti", "iat", "exp", "sid")},
     "no auth_time of a user": token(without("auth_time")),
@@ -168,7 +170,7 @@ FORGED = {
     "letters beyond ASCII": f"{HEAD}.{BODY}.ü{SIGNATURE[1:]}",
     "half a character": f"{HEAD}.{BODY}.\ud800",
     "nothing": "",
-    "more than a header carries": f"{HEAD}.{BODY}.{'A' * 8_192}",
+    "more than a header carries": token({**CLAIMS, "roles": ["a" * 6_144]}),
 }
 
 
@@ -185,8 +187,15 @@ async def test_a_forged_token_is_refused_and_never_remembered(forged):
 async def test_a_refusal_quotes_nothing_of_the_token():
     with pytest.raises(Unauthenticated) as refused:
         await verifier().verify(token({**CLAIMS, "jti": 4711}))
-    assert "4711" not in str(refused.value)
-    assert refused.value.__cause__ is None
+    assert "4711" not in "".join(format_exception(refused.value))
+
+
+@pytest.mark.parametrize("forgery", [name for name in FORGED if name.startswith(("alg", "no alg", "HS256", "ES384"))])
+async def test_no_key_is_looked_up_for_another_algorithm(forgery):
+    keys = OneKey()
+    with pytest.raises(Unauthenticated):
+        await verifier(keys).verify(FORGED[forgery])
+    assert keys.asked == 0
 
 
 async def test_a_user_is_what_the_token_says():

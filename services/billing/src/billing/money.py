@@ -25,8 +25,8 @@ EXPONENTS = {code: digits for digits, codes in _CURRENCIES.items() for code in c
 
 # What PostgreSQL's bigint holds.
 AMOUNT_MAX = 2**63 - 1
-# With at most 100 000 pieces and a tax of 100 %, a line of such a price is a number that every JSON client reads exactly:
-# below 2**53 (RFC 8259, section 6).
+# With at most 100 000 pieces and a tax of 100 %, a line of such a price is a number that every JSON client reads
+# exactly: below 2**53 (RFC 8259, section 6).
 UNIT_AMOUNT_MAX = Decimal(10**10)
 UNIT_AMOUNT_PLACES = 12
 QUANTITY_MAX = 100_000

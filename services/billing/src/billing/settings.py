@@ -1,9 +1,10 @@
 """What billing can be told beyond what every service can."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from core.resources import Resources
 from core.settings import Group, ServiceSettings, TokenSettings
 
 
@@ -14,9 +15,7 @@ class SellerSettings(Group):
     address: str = Field(
         default="1 Example Street, Exampleton", min_length=1, max_length=500, description="The seller's address."
     )
-    country: str = Field(
-        default="NL", pattern=r"\A[A-Z]{2}\Z", description="The seller's country (ISO 3166-1 alpha-2)."
-    )
+    country: str = Field(default="NL", pattern=r"^[A-Z]{2}$", description="The seller's country (ISO 3166-1 alpha-2).")
     tax_id: str | None = Field(default=None, min_length=1, max_length=50, description="The seller's VAT number.")
 
 
@@ -26,14 +25,12 @@ class Settings(ServiceSettings, env_prefix="BILLING_"):
     tokens: TokenSettings = Field(
         default=TokenSettings(issued_by="users"), description="Whose access tokens are believed."
     )
-    provider: Literal["sandbox"] = Field(
-        default="sandbox", description="Who takes payments; the sandbox moves no money."
-    )
+    provider: Literal["sandbox"] = Field(default="sandbox", description="Who moves the money; the sandbox moves none.")
     seller: SellerSettings = Field(default=SellerSettings(), description="Who sells.")
     invoice_series: str = Field(
         default="INV",
-        pattern=r"\A[A-Z]{1,8}\Z",
-        description="What invoice numbers begin with; each series counts alone.",
+        pattern=r"^[A-Z]{1,8}$",
+        description="What invoice numbers begin with; each series has its own count.",
     )
     settle_after_s: float = Field(
         default=30,
@@ -41,3 +38,10 @@ class Settings(ServiceSettings, env_prefix="BILLING_"):
         le=3600,
         description="How long a payment may stay open before the provider is asked what became of it.",
     )
+
+
+def settings_of(resources: Resources) -> Settings:
+    """The settings of the running service, as what they are."""
+    settings: Any = resources.settings
+    assert isinstance(settings, Settings)  # noqa: S101 - create_app takes no others
+    return settings

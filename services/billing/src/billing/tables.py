@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import BigInteger, ColumnElement, Integer, Numeric, Select, Text, Uuid, bindparam, cast, func, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, MappedAsDataclass
 
 from core.database import UtcDateTime, metadata
 
+Rows = Select[*tuple[Any, ...]]
 Position = tuple[datetime, UUID]
 _FIRST: Position = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
@@ -21,7 +23,7 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True, eq=False):
     """A table of billing."""
 
     metadata = metadata()
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it once, when a class is made
+    type_annotation_map: ClassVar = {
         str: Text,
         int: BigInteger,
         Decimal: Numeric,
@@ -30,12 +32,12 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True, eq=False):
     }
 
 
-def one_page(rows: Select[Any], *, created_at: ColumnElement[datetime], id_: ColumnElement[UUID]) -> Select[Any]:
-    """The page of `rows` that starts after a position, in the order that all lists have; see `page_of`."""
+def one_page(rows: Rows, kind: type[Base]) -> Rows:
+    """The page of `rows` of a kind that starts after a position, in the order that all lists have; see `page_of`."""
+    columns = kind.__table__.c
     after = tuple_(bindparam("after_at", type_=UtcDateTime), bindparam("after_id", type_=Uuid))
-    return (
-        rows.where(tuple_(created_at, id_) > after).order_by(created_at, id_).limit(bindparam("limit", type_=Integer))
-    )
+    following = rows.where(tuple_(columns.created_at, columns.id) > after)
+    return following.order_by(columns.created_at, columns.id).limit(bindparam("limit", type_=Integer))
 
 
 def page_of(after: Position | None, limit: int) -> dict[str, Any]:
@@ -44,17 +46,22 @@ def page_of(after: Position | None, limit: int) -> dict[str, Any]:
     return {"after_at": after_at, "after_id": after_id, "limit": limit}
 
 
-def as_json(*columns: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    """One row as a JSON object; a decimal becomes text, because a JSON number would be read as a float."""
-    pairs = [part for column in columns for part in (column.key, _exact(column))]
+def columns(kind: type[Base], view: type[BaseModel]) -> list[InstrumentedAttribute[Any]]:
+    """The columns of `kind` that are fields of `view`."""
+    return [getattr(kind, name) for name in view.model_fields if name in kind.__table__.c]
+
+
+def as_json(kind: type[Base], view: type[BaseModel]) -> ColumnElement[Any]:
+    """One row as a JSON object that `view` reads; a decimal is text, because a JSON number would be read as a float."""
+    pairs = [part for column in columns(kind, view) for part in (column.key, _exact(column))]
     return func.jsonb_build_object(*pairs, type_=JSONB)
 
 
-def all_as_json(*columns: InstrumentedAttribute[Any], order_by: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Many rows as a JSON array, empty where there are none."""
-    rows = func.jsonb_agg(aggregate_order_by(as_json(*columns), order_by))
+def all_as_json(kind: type[Base], view: type[BaseModel], *, order_by: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """Many rows as a JSON array of such objects, empty where there are none."""
+    rows = func.jsonb_agg(aggregate_order_by(as_json(kind, view), order_by))
     return func.coalesce(rows, func.jsonb_build_array(), type_=JSONB)
 
 
-def _exact(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    return cast(column, Text) if isinstance(column.type, Numeric) else column.expression
+def _exact(column: InstrumentedAttribute[Any]) -> Any:
+    return cast(column, Text) if isinstance(column.type, Numeric) else column

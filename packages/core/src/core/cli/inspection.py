@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from core.ports import Ports
 from core.services import Service
-from core.settings import ServiceSettings, describe, load, variables
+from core.settings import describe, env_example, load
 from core.web.documentation import openapi_of
 
 
@@ -50,11 +50,3 @@ def _app(service: Service) -> FastAPI:
     # Local defaults fill in the rest; nothing is opened, so the database need not exist.
     settings = service.settings(environment="local", database={"url": "postgresql://localhost/unused"})
     return service.create_app(settings, Ports())
-
-
-def env_example(settings: type[ServiceSettings]) -> str:
-    """A `.env` of every variable, its default commented out behind what it means."""
-    return "".join(
-        f"# {variable.description}\n# {variable.name}={variable.local or variable.default or ''}\n"
-        for variable in variables(settings)
-    )

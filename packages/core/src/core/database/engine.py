@@ -2,24 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import asyncpg
 import orjson
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import event, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from core.database.outage import OUTAGES, DatabaseUnavailable, is_outage
+from core.database.outage import OUTAGES, DatabaseUnavailable, tell_outage
 from core.database.reads import ReadSession, open_reads
 from core.database.settled import settled
 from core.errors import DomainError
 from core.settings import DatabaseSettings
 
 WARM_CONNECTIONS = 2
-CONNECT_TIMEOUT_S = 5
+# How much longer than the server's own limit a statement may take before the server counts as hung.
+ANSWER_MARGIN_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +43,16 @@ class Database:
             async with self.sessions() as session:
                 try:
                     yield session
-                except DomainError as refusal:
-                    await settled(session.commit() if refusal.keeps_changes else session.rollback())
-                    raise
-                except BaseException:
-                    await settled(session.rollback())
+                except BaseException as failure:
+                    if isinstance(failure, DomainError) and failure.keeps_changes:
+                        await settled(session.commit())
+                    else:
+                        await undone(session)
                     raise
                 else:
                     await settled(session.commit())
         except PoolTimeoutError as full:
             raise DatabaseUnavailable from full
-        except DBAPIError as failed:
-            if is_outage(failed):
-                raise DatabaseUnavailable from failed
-            raise
 
     async def ping(self) -> None:
         """One round trip.
@@ -66,6 +62,12 @@ class Database:
         """
         async with self.transaction() as session:
             await session.execute(text("SELECT 1"))
+
+
+async def undone(session: AsyncSession) -> None:
+    """Rolls back; where that fails, the connection is lost, and the server has rolled back by itself."""
+    with suppress(DatabaseUnavailable):
+        await settled(session.rollback())
 
 
 @asynccontextmanager
@@ -82,9 +84,15 @@ async def open_database(settings: DatabaseSettings, *, name: str) -> AsyncIterat
         "timezone": "UTC",
     }
 
+    # Without a limit of our own, a server that hangs would hold a request beyond its deadline, and a stop for ever.
+    limits = {
+        "timeout": settings.connect_timeout_s,
+        "command_timeout": settings.statement_timeout_ms / 1000 + ANSWER_MARGIN_S,
+    }
+
     async def connect() -> asyncpg.Connection:
         try:
-            return await asyncpg.connect(dsn, server_settings=server_settings, timeout=CONNECT_TIMEOUT_S)
+            return await asyncpg.connect(dsn, server_settings=server_settings, **limits)
         except (*OUTAGES, asyncpg.PostgresError) as failed:
             message = f"{type(failed).__name__}: {failed}"
             raise DatabaseUnavailable from ConnectionError(message)
@@ -97,12 +105,15 @@ async def open_database(settings: DatabaseSettings, *, name: str) -> AsyncIterat
         max_overflow=0,
         pool_timeout=settings.pool_timeout_s,
         pool_use_lifo=True,
+        # The text of an error is logged, and parameters are what nobody should read there.
+        hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )
+    event.listen(engine.sync_engine, "handle_error", tell_outage)
     try:
         await _warm(engine, min(WARM_CONNECTIONS, settings.pool_size))
-        async with open_reads(dsn, settings=settings, server_settings=server_settings) as reads:
+        async with open_reads(dsn, settings=settings, server_settings=server_settings, limits=limits) as reads:
             yield Database(engine, async_sessionmaker(engine, expire_on_commit=False), reads)
     finally:
         await engine.dispose()

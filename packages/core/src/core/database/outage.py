@@ -1,15 +1,17 @@
 """One meaning of "the database cannot be reached", whichever pool noticed it."""
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import ExceptionContext
 
 from core.errors import Unavailable
 
-# What asyncpg raises when a server is away, starting, stopping or full, or when a statement exceeds its time-out.
+# What asyncpg raises when a server is away (OSError, which TimeoutError is too), starting, stopping or full, when it
+# lets nobody in, or when a statement exceeds its time-out.
 OUTAGES: tuple[type[Exception], ...] = (
     OSError,
-    TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
@@ -24,7 +26,20 @@ class DatabaseUnavailable(Unavailable):
 
 # Class 08: connection exceptions; 53: no more connections or memory; 57: shut down, starting, cancelled by time-out
 # (PostgreSQL, appendix A).
-def is_outage(failed: DBAPIError) -> bool:
-    """Whether the server went away, rather than refused a statement."""
-    state: str = getattr(failed.orig, "sqlstate", None) or ""
-    return failed.connection_invalidated or state.startswith(("08", "53", "57"))
+_OUTAGE_CLASSES = ("08", "53", "57")
+
+
+def tell_outage(context: ExceptionContext) -> None:
+    """Tells SQLAlchemy's callers of a server that went away, rather than refused a statement.
+
+    Raises:
+        DatabaseUnavailable: it did; a connection that is lost is discarded.
+    """
+    failed = context.original_exception
+    if not isinstance(failed, Exception):
+        # A cancellation, after which SQLAlchemy discards the connection: the server is well.
+        return
+    # asyncpg's own: the server did not answer in time.
+    context.is_disconnect |= isinstance(failed, OSError)
+    if context.is_disconnect or (getattr(failed, "sqlstate", None) or "").startswith(_OUTAGE_CLASSES):
+        raise DatabaseUnavailable from failed

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 import asyncpg
 import orjson
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy import Float, Numeric, Select
+from sqlalchemy import ARRAY, Float, Numeric, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from core.database.outage import OUTAGES, DatabaseUnavailable
 from core.settings import DatabaseSettings
@@ -34,19 +34,27 @@ class Query(Generic[Row]):
         """Compiles `statement`, whose columns must fill the required fields of `model`.
 
         Raises:
-            TypeError: a required field of `model` has no column.
+            TypeError: a required field of `model` has no column, two columns have one name, or a parameter is a list
+                (`== any_(bindparam("ids", type_=ARRAY(Uuid)))` takes one).
         """
-        compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        self.sql: str = compiled.string
-        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
-        self._defaults = {name: compiled.binds[name].value for name in self._names if not compiled.binds[name].required}
-        self._required = frozenset(self._names) - self._defaults.keys()
+        compiled: Any = statement.compile(dialect=_DIALECT)
+        self._required = frozenset(name for name, bind in compiled.binds.items() if bind.required)
+        if any(compiled.binds[name].expanding for name in self._required):
+            message = "a list is no parameter: compare with any_(...) of one array"
+            raise TypeError(message)
+        # Each value of an `in_([...])` becomes a parameter of its own.
+        expanded = compiled.construct_expanded_state(dict.fromkeys(self._required))
+        self.sql: str = expanded.statement
+        self._names: tuple[str, ...] = tuple(expanded.positiontup or ())
+        self._defaults = {name: expanded.parameters[name] for name in self._names if name not in self._required}
+        processors = {**compiled._bind_processors, **expanded.processors}  # noqa: SLF001 - what SQLAlchemy itself runs
         self._binders = tuple(
-            (position, process)
-            for position, name in enumerate(self._names)
-            if (process := compiled.binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
+            (position, processors[name]) for position, name in enumerate(self._names) if name in processors
         )
         columns = {column.key: column for column in statement.selected_columns if column.key}
+        if len(columns) != len(statement.selected_columns):
+            message = f"two columns for {model.__name__} have one name, or one has none: label them"
+            raise TypeError(message)
         lacking = {name for name, field in model.model_fields.items() if field.is_required()} - columns.keys()
         if lacking:
             message = f"{model.__name__} needs {sorted(lacking)}, which the SELECT does not give"
@@ -90,6 +98,8 @@ class Query(Generic[Row]):
 
 
 def _type_number(column_type: TypeEngine[Any]) -> int | None:
+    while isinstance(column_type, TypeDecorator | ARRAY):
+        column_type = column_type.impl_instance if isinstance(column_type, TypeDecorator) else column_type.item_type
     if not isinstance(column_type, Numeric):
         return None
     return _FLOAT8 if isinstance(column_type, Float) else _NUMERIC
@@ -139,6 +149,9 @@ class ReadSession:
                     yield connection
             finally:
                 self.free.release()
+        except asyncpg.DataError:
+            # A value that its parameter cannot hold: our mistake, though asyncpg counts it among those of the connection.
+            raise
         except OUTAGES as failed:
             raise DatabaseUnavailable from failed
 
@@ -157,7 +170,7 @@ async def _install_codecs(connection: asyncpg.Connection) -> None:
 
 @asynccontextmanager
 async def open_reads(
-    dsn: str, *, settings: DatabaseSettings, server_settings: Mapping[str, str]
+    dsn: str, *, settings: DatabaseSettings, server_settings: Mapping[str, str], limits: Mapping[str, float]
 ) -> AsyncIterator[ReadSession]:
     """Opens a pool of read-only connections, its first ones made.
 
@@ -169,10 +182,10 @@ async def open_reads(
             dsn,
             min_size=min(2, settings.read_pool_size),
             max_size=settings.read_pool_size,
-            timeout=5,
             connection_class=_ReadOnlyConnection,
             init=_install_codecs,
             server_settings={**server_settings, "default_transaction_read_only": "on"},
+            **limits,
         )
     except (*OUTAGES, asyncpg.PostgresError) as failed:
         raise DatabaseUnavailable from failed

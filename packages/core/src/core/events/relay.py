@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -10,20 +11,31 @@ from typing import Any
 import structlog
 from sqlalchemy import exists, func, or_, select, update
 
-from core.database import Database
+from core.database import Database, DatabaseUnavailable
+from core.database.settled import settled
 from core.events.event import Event
 from core.events.handlers import Subscription
 from core.events.tables import outbox
 
-BATCH = 50
-# Longer than a handler may take: only a relay that died lets its lease run out.
+# At once, so that one that hangs holds back its own subject alone; few, so that requests find a connection, too.
+DELIVERIES_MAX = 4
+# Longer than all handlers of an event may take: only a relay that died lets its lease run out.
 LEASE = timedelta(seconds=60)
-HANDLER_TIMEOUT_S = 30
+HANDLERS_TIMEOUT_S = 30
 POLL_S_MIN, POLL_S_MAX = 0.1, 1.0
 ATTEMPTS_MAX = 12
 BACKOFF_S_MAX = 300
 
 log = structlog.get_logger("core.events")
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """An event that is this relay's to deliver; `attempts` counts the claims, and so tells this one from the next."""
+
+    position: int
+    attempts: int
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +49,34 @@ class Relay:
     awake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Delivers until cancelled; sleeps longer while idle, and is woken by a commit in this process."""
+        """Delivers until cancelled; polls less often while idle, and is woken by a commit in this process."""
         pause_s = POLL_S_MIN
-        while True:
-            self.awake.clear()
-            if await self.deliver_due():
-                pause_s = POLL_S_MIN
-                continue
-            try:
-                async with asyncio.timeout(pause_s):
-                    await self.awake.wait()
-                pause_s = POLL_S_MIN
-            except TimeoutError:
-                pause_s = min(pause_s * 2, POLL_S_MAX)
+        running: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as deliveries:
+            while True:
+                self.awake.clear()
+                claimed = await self._claim_some(DELIVERIES_MAX - len(running))
+                for each in claimed:
+                    task = deliveries.create_task(self._deliver(each))
+                    running.add(task)
+                    task.add_done_callback(running.discard)
+                pause_s = POLL_S_MIN if claimed else min(pause_s * 2, POLL_S_MAX)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self.awake.wait()
 
-    async def deliver_due(self) -> int:
-        """Delivers one batch; returns how many events it held."""
-        claimed = await self._claim()
-        await asyncio.gather(*(self._deliver(position, attempts, event) for position, attempts, event in claimed))
-        return len(claimed)
+    async def _claim_some(self, free: int) -> list[_Claimed]:
+        if not free:
+            return []
+        try:
+            return await self._claim(free)
+        except DatabaseUnavailable as failed:
+            # Not the supervisor's, whose restart would cancel what is being delivered.
+            log.warning("events wait for the database", cause=str(failed.__cause__))
+            await asyncio.sleep(POLL_S_MAX)
+            return []
 
-    async def _claim(self) -> list[tuple[int, int, Event]]:
+    async def _claim(self, limit: int) -> list[_Claimed]:
         earlier = outbox.alias("earlier")
         due = (
             select(outbox.c.position)
@@ -74,7 +93,7 @@ class Relay:
                 ),
             )
             .order_by(outbox.c.position)
-            .limit(BATCH)
+            .limit(limit)
             .with_for_update(skip_locked=True)
         )
         claim = (
@@ -86,7 +105,7 @@ class Relay:
         async with self.database.transaction() as session:
             rows = (await session.execute(claim)).all()
         return [
-            (
+            _Claimed(
                 row.position,
                 row.attempts,
                 Event(
@@ -102,26 +121,39 @@ class Relay:
             for row in rows
         ]
 
-    async def _deliver(self, position: int, attempts: int, event: Event) -> None:
+    async def _deliver(self, claimed: _Claimed) -> None:
+        event = claimed.event
         try:
-            for subscription in self.subscriptions:
-                if subscription.type == event.type:
-                    async with asyncio.timeout(HANDLER_TIMEOUT_S):
+            async with asyncio.timeout(HANDLERS_TIMEOUT_S):
+                for subscription in self.subscriptions:
+                    if subscription.type == event.type:
                         await subscription.handle(event, self.database, self.resources)
         except Exception as failed:
-            log.exception("event not handled", event_type=event.type, event_id=str(event.id), attempts=attempts)
-            await self._mark(position, _after_failure(attempts, failed))
+            log.exception("event not handled", event_type=event.type, event_id=str(event.id), attempts=claimed.attempts)
+            outcome = _after_failure(claimed.attempts, failed)
+        except asyncio.CancelledError:
+            # Given back, so that the next relay need not wait for the lease to run out.
+            await self._mark(claimed, {"attempts": claimed.attempts - 1})
+            raise
         else:
-            await self._mark(position, {"sent_at": func.now(), "leased_until": None, "last_error": None})
+            outcome = {"sent_at": func.now(), "last_error": None}
+        await settled(self._mark(claimed, outcome))
+        # The next event of its subject, and whatever found no place, may be due.
+        self.awake.set()
 
-    async def _mark(self, position: int, values: dict[str, Any]) -> None:
-        async with self.database.transaction() as session:
-            await session.execute(update(outbox).where(outbox.c.position == position).values(**values))
+    async def _mark(self, claimed: _Claimed, values: dict[str, Any]) -> None:
+        # Whoever let its lease run out has nothing to say any more.
+        mine = (outbox.c.position == claimed.position, outbox.c.attempts == claimed.attempts)
+        try:
+            async with self.database.transaction() as session:
+                await session.execute(update(outbox).where(*mine).values(leased_until=None, **values))
+        except DatabaseUnavailable:
+            log.warning("event will be delivered again", event_id=str(claimed.event.id))
 
 
 def _after_failure(attempts: int, failed: Exception) -> dict[str, Any]:
     # The type alone: the text of an exception may quote what nobody should store.
-    values: dict[str, Any] = {"leased_until": None, "last_error": type(failed).__name__}
+    values: dict[str, Any] = {"last_error": type(failed).__name__}
     if attempts >= ATTEMPTS_MAX:
         return {**values, "dead_at": func.now()}
     backoff_s = min(2**attempts, BACKOFF_S_MAX) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

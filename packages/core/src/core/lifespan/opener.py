@@ -23,9 +23,12 @@ class StartupError(Exception):
 class Opener:
     """The open resources of one service, closed in reverse order when the block ends."""
 
-    def __init__(self, service: str, *, open_timeout_s: float = OPEN_TIMEOUT_S) -> None:
+    def __init__(
+        self, service: str, *, open_timeout_s: float = OPEN_TIMEOUT_S, close_timeout_s: float = CLOSE_TIMEOUT_S
+    ) -> None:
         self._service = service
         self._open_timeout_s = open_timeout_s
+        self._close_timeout_s = close_timeout_s
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -44,7 +47,7 @@ class Opener:
         """
         try:
             async with asyncio.timeout(self._open_timeout_s):
-                return await self._stack.enter_async_context(_bounded_close(f"{self._service}.{name}", resource))
+                return await self._stack.enter_async_context(self._bounded_close(name, resource))
         except TimeoutError as late:
             message = f"{self._service}: {name} did not open within {self._open_timeout_s:g} s"
             raise StartupError(message) from late
@@ -52,22 +55,21 @@ class Opener:
             message = f"{self._service}: {name} did not open: {describe(failed)}"
             raise StartupError(message) from failed
 
+    @asynccontextmanager
+    async def _bounded_close(self, name: str, resource: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+        opened = await resource.__aenter__()
+        try:
+            yield opened
+        finally:
+            try:
+                async with asyncio.timeout(self._close_timeout_s):
+                    await resource.__aexit__(None, None, None)
+            except Exception:
+                # The others must close all the same.
+                log.exception("resource did not close", resource=f"{self._service}.{name}")
+
 
 def describe(failed: BaseException) -> str:
     """What failed, in one line, with the cause that a refusal carries."""
     text = failed.detail if isinstance(failed, DomainError) else f"{type(failed).__name__}: {failed}"
     return f"{text} ({failed.__cause__})" if failed.__cause__ is not None else text
-
-
-@asynccontextmanager
-async def _bounded_close(name: str, resource: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
-    opened = await resource.__aenter__()
-    try:
-        yield opened
-    finally:
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await resource.__aexit__(None, None, None)
-        except Exception:
-            # The others must close all the same.
-            log.exception("resource did not close", resource=name)

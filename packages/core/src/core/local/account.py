@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.local.errors import LocalError
 
-NOBODY_DEFAULT = 65_534
+NOBODY, NOBODY_DEFAULT = "nobody", 65_534
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def account_for(data: Path) -> Account:
 
 def _nobody() -> tuple[int, int]:
     try:
-        found = pwd.getpwnam("nobody")
+        found = pwd.getpwnam(NOBODY)
     except KeyError:
         return NOBODY_DEFAULT, NOBODY_DEFAULT
     return found.pw_uid, found.pw_gid

@@ -105,7 +105,7 @@ def _tie_to_this_process() -> Callable[[], None]:
     prctl = ctypes.PyDLL(None).prctl
     parent = os.getpid()
 
-    def tie() -> None:
+    def tie() -> None:  # pragma: no cover - runs between fork and exec, where nothing is measured
         prctl(PR_SET_PDEATHSIG, signal.SIGINT)
         if os.getppid() != parent:  # Killed before the signal was asked for.
             os._exit(1)

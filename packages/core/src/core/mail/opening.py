@@ -5,14 +5,14 @@ from urllib.parse import unquote, urlsplit
 
 from core.mail.folder import FolderMail
 from core.mail.message import Mail
-from core.mail.smtp import SmtpMail
+from core.mail.smtp import TOTAL_TIMEOUT_S, SmtpMail
 
 # RFC 6409 (submission) and RFC 8314 (submission over TLS).
 SMTP_PORT = 587
 SMTPS_PORT = 465
 
 
-def open_mail(url: str, sender: str) -> Mail:
+def open_mail(url: str, sender: str, *, timeout_s: float = TOTAL_TIMEOUT_S) -> Mail:
     """`smtp://user:password@host:port`, `smtps://…`, or `file:<folder>`; opens nothing yet.
 
     Raises:
@@ -29,6 +29,7 @@ def open_mail(url: str, sender: str) -> Mail:
         port=parts.port or (SMTPS_PORT if implicit_tls else SMTP_PORT),
         sender=sender,
         implicit_tls=implicit_tls,
+        total_timeout_s=timeout_s,
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
     )

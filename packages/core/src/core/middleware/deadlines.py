@@ -39,7 +39,7 @@ class DeadlineTable:
 
 
 class Deadlines:
-    """Answers 504 for a request whose time is up; a streaming response is exempt once begun."""
+    """Answers 504 for a request whose time is up; one whose response has begun is exempt, however long it streams."""
 
     def __init__(self, app: ASGIApp, *, table: DeadlineTable, problems: Problems) -> None:
         self.app = app
@@ -54,15 +54,16 @@ class Deadlines:
             return
         request = _InFlight(asyncio.get_running_loop().time() + self._table.timeout_s)
         requests = self._table.requests
-        # A call within the process runs in its caller's task, under its caller's deadline.
+        # An application that calls itself within one task runs under the deadline of the call.
         outermost = requests.setdefault(task, request) is request
         started = False
 
         async def note(message: Message) -> None:
             nonlocal started
-            started = True
-            if outermost and message.get("more_body"):
-                requests.pop(task, None)
+            if not started:
+                started = True
+                if outermost:
+                    requests.pop(task, None)
             await send(message)
 
         try:

@@ -2,10 +2,12 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.middleware.client_address import Network, client_address
 from core.telemetry.exchange import EXCHANGE, Exchange, current_exchange
 from core.telemetry.logs import access_line
 
@@ -13,24 +15,31 @@ _is_request_id = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 
 
 class Edge:
-    """Puts `X-Request-ID` on every response, and one line a request into the log."""
+    """Puts `X-Request-ID` on every response, and one line a request into the log.
 
-    def __init__(self, app: ASGIApp, *, service: str) -> None:
+    Status 0 in that line: the request ended before a response began, because the process was told to stop.
+    """
+
+    def __init__(self, app: ASGIApp, *, service: str, trusted_proxies: Sequence[Network] = ()) -> None:
         self.app = app
         self._service = service
+        self._trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        client = scope.get("client")
+        client = client_address(scope, self._trusted_proxies)
+        if self._trusted_proxies:
+            # For all who ask further in. Its port is not known.
+            scope["client"] = client and (client, 0)
         request_id = _request_id(scope["headers"])
         exchange = Exchange(
             service=self._service,
             request_id=request_id.decode(),
             method=scope["method"],
-            client=client[0] if client else None,
+            client=client,
         )
         scope[EXCHANGE] = exchange
         root_path = scope.get("root_path", "")

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
@@ -19,13 +18,15 @@ from core.settings.variables import ANY, Location, Table, Variable, as_text
 _SECRETS = (Secret, SecretStr, SecretBytes)
 _LISTS = (tuple, list, set, frozenset)
 _WORDS: dict[object, str] = {bool: "true or false", int: "an integer", float: "a number", str: "text", Path: "a path"}
+# The attributes of the marks that `Field(gt=…, pattern=…)` leaves in a field's metadata.
 _BOUNDS = {
-    Gt: ("gt", "more than {}"),
-    Ge: ("ge", "at least {}"),
-    Lt: ("lt", "less than {}"),
-    Le: ("le", "at most {}"),
-    MinLen: ("min_length", "at least {} long"),
-    MaxLen: ("max_length", "at most {} long"),
+    "gt": "more than {}",
+    "ge": "at least {}",
+    "lt": "less than {}",
+    "le": "at most {}",
+    "min_length": "at least {} long",
+    "max_length": "at most {} long",
+    "pattern": "matching {}",
 }
 
 
@@ -111,9 +112,9 @@ def _accepts(bare: object, metadata: list[Any]) -> Accepts:
 
 def _bounds(metadata: list[Any]) -> Iterator[str]:
     for mark in metadata:
-        if type(mark) in _BOUNDS:
-            attribute, words = _BOUNDS[type(mark)]
-            yield words.format(as_text(getattr(mark, attribute)))
+        for attribute, words in _BOUNDS.items():
+            if (bound := getattr(mark, attribute, None)) is not None:
+                yield words.format(as_text(bound))
 
 
 def _spaced(name: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,9 @@ def _nothing_blocks() -> Iterator[None]:
         yield
 
 
+@cache
 def _packages_on_core() -> list[str]:
-    """core, and every installed distribution that stands on it."""
+    """core, and every installed distribution that stands on it; found once, because it reads the metadata of all."""
     on_core = re.compile(r"core([\[ ;<>=~!]|$)")
     return ["core", *(each.name for each in distributions() if any(map(on_core.match, each.requires or ())))]
 

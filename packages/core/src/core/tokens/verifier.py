@@ -28,8 +28,9 @@ REMEMBERED_MAX = 4_096
 _COMPACT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 # RFC 9068 §4: both spellings of the media type.
 _TYPES = {"at+jwt", "application/at+jwt"}
-# Headers that bring a key along or change how the rest is read: nothing that a stranger wrote decides that.
-_FORBIDDEN_HEADERS = {"jku", "jwk", "x5u", "x5c", "crit", "b64"}
+# Headers that bring a key along or change how the rest is read: nothing that a stranger wrote decides that. PyJWT
+# refuses each `crit` that it does not know, and b64 is the one that it does.
+_FORBIDDEN_HEADERS = {"jku", "jwk", "x5u", "x5c", "b64"}
 
 _Text = Annotated[str, Field(min_length=1)]
 # Up to the year 9999, so that each is a datetime.

@@ -121,8 +121,9 @@ def documentation_routes(title: str, make: Callable[[], dict[str, Any]]) -> list
         openapi = f"{request.scope.get('root_path', '')}/openapi.json"
         return Response(_START.format(openapi=openapi), media_type="text/javascript")
 
-    # It reads the system's tables of media types from disk: now, not within a request.
-    mimetypes.init()
+    # It reads the system's tables of media types from disk: now, not within a request, and once a process.
+    if not mimetypes.inited:
+        mimetypes.init()
     folder = Path(assets.submodule_search_locations[0]) / "static" / "swagger"
     return [
         *routes,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Scope
 
 from core.errors import Unavailable
 from core.web.problems import Problems
@@ -85,8 +86,16 @@ class Readiness:
         return not self.draining and all(state == "ok" for state in self.states.values())
 
 
+_PATHS = frozenset({"/livez", "/readyz", "/startupz"})
+
+
+def is_probe(scope: Scope) -> bool:
+    """Whether a request asks for one of the probes, here or below a mount."""
+    return scope["path"].removeprefix(scope.get("root_path", "")) in _PATHS
+
+
 def probe_routes(readiness: Readiness, problems: Problems, *, detailed: bool) -> list[Route]:
-    """`/livez` touches nothing; `/readyz` says whether to send requests; `/startupz` whether the process has started."""
+    """`/livez` touches nothing; `/readyz` says whether to send requests; `/startupz` whether this has started."""
 
     async def livez(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})

@@ -1,5 +1,6 @@
 """Turns every failure into one shape: a problem document (RFC 9457). No other module decides a status."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -9,14 +10,20 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
 from core import errors
 from core.errors import DomainError, FieldError
+from core.redaction import MASK
 from core.telemetry.exchange import EXCHANGE
 
 MEDIA_TYPE = "application/problem+json"
+# More say nothing more, and a body of 1 MiB can hold a hundred thousand.
+ERRORS_MAX = 100
+# Shorter inputs are words that a sentence may have of its own.
+_QUOTED_MIN = 4
 
 STATUS: Mapping[type[DomainError], HTTPStatus] = {
     errors.BadRequest: HTTPStatus.BAD_REQUEST,
@@ -25,6 +32,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    errors.BodyTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.ContentTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -36,7 +44,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TimedOut: HTTPStatus.GATEWAY_TIMEOUT,
 }
-_KIND = {status: kind for kind, status in STATUS.items()}
+_KIND: Mapping[int, type[DomainError]] = {status: kind for kind, status in STATUS.items()}
 
 
 def status_of(kind: type[DomainError]) -> HTTPStatus:
@@ -76,48 +84,67 @@ class Problems:
                 {"pointer": each.pointer, "code": each.code, "detail": each.detail} for each in error.errors
             ]
         return Response(
-            orjson.dumps(document | dict(members or {})),
+            _as_json(document | dict(members or {})),
             status_code=status,
             media_type=MEDIA_TYPE,
-            headers=_headers_of(error) | dict(headers or {}),
+            headers=_headers_of(error) | {name.lower(): value for name, value in (headers or {}).items()},
         )
+
+    def of(self, error: BaseException | None, scope: Scope) -> Response | None:
+        """The response that tells of a refusal, whoever raised it; None when `error` is none."""
+        if isinstance(error, DomainError):
+            return self.answer(error, scope)
+        if isinstance(error, HTTPException):
+            if error.status_code < HTTPStatus.BAD_REQUEST:
+                # No refusal: FastAPI's way to say 304 or 303 from a dependency.
+                return Response(status_code=error.status_code, headers=error.headers)
+            return self.answer(from_http(error), scope, headers=error.headers)
+        if isinstance(error, ClientDisconnect):
+            # Nobody reads it; whoever reads the log sees no failure of ours.
+            return self.answer(errors.BadRequest(), scope)
+        return None
 
     def install(self, app: FastAPI) -> None:
         """Makes `app` answer every exception that reaches its handlers with a problem document."""
 
         async def on_refusal(request: Request, error: Exception) -> Response:
-            assert isinstance(error, DomainError)  # noqa: S101 - what add_exception_handler promises and its types don't say
-            return self.answer(error, request.scope)
-
-        async def on_http_exception(request: Request, error: Exception) -> Response:
-            assert isinstance(error, HTTPException)  # noqa: S101 - as above
-            return self.answer(from_http(error), request.scope, headers=error.headers)
+            response = self.of(error, request.scope)
+            assert response is not None  # noqa: S101 - installed for what `of` knows
+            return response
 
         async def on_invalid_request(request: Request, error: Exception) -> Response:
-            assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+            assert isinstance(error, RequestValidationError)  # noqa: S101 - what add_exception_handler's types don't say
             return self.answer(from_validation(error.errors(), request.headers.get("content-type")), request.scope)
 
         async def on_unexpected(request: Request, _error: Exception) -> Response:
             # From a layer outside CatchAll; Starlette raises it again for Guard, which logs it.
             return self.answer(errors.InternalError(), request.scope)
 
-        app.add_exception_handler(DomainError, on_refusal)
-        app.add_exception_handler(Exception, on_unexpected)
-        app.add_exception_handler(HTTPException, on_http_exception)
+        for kind in (DomainError, HTTPException, ClientDisconnect):
+            app.add_exception_handler(kind, on_refusal)
         app.add_exception_handler(RequestValidationError, on_invalid_request)
+        app.add_exception_handler(Exception, on_unexpected)
+
+
+def _as_json(document: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        # A lone surrogate, in the name of a field: JSON can escape it, UTF-8 cannot hold it.
+        return json.dumps(document).encode()
 
 
 def _headers_of(error: DomainError) -> dict[str, str]:
     if isinstance(error, errors.Unauthenticated):
         # RFC 6750, section 3.
-        return {"WWW-Authenticate": "Bearer"}
+        return {"www-authenticate": "Bearer"}
     retry_after_s = getattr(error, "retry_after_s", None)
-    return {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    return {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
 
 
 def from_http(error: HTTPException) -> DomainError:
     """The refusal that says what Starlette or FastAPI said by a status; its text is theirs and stays inside."""
-    kind = _KIND.get(HTTPStatus(error.status_code))
+    kind = _KIND.get(error.status_code)
     if kind is not None:
         return kind()
     return errors.BadRequest() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else errors.InternalError()
@@ -140,7 +167,7 @@ def from_validation(found: Sequence[Mapping[str, Any]], content_type: str | None
         return errors.UnsupportedMediaType("Send application/json.")
     return errors.Invalid(
         "See errors for what is not accepted.",
-        tuple(FieldError(_pointer(each["loc"]), each["type"], each["msg"]) for each in found),
+        tuple(FieldError(pointer(each["loc"]), each["type"], _unquoted(each)) for each in found[:ERRORS_MAX]),
     )
 
 
@@ -149,7 +176,16 @@ def _is_json(content_type: str | None) -> bool:
     return subtype == "json" or subtype.endswith("+json")
 
 
-def _pointer(location: Sequence[str | int]) -> str:
+def pointer(location: Sequence[str | int]) -> str:
     """A JSON pointer into the body (RFC 6901); a parameter is pointed at by where it stands: `#/query/limit`."""
     parts = location[1:] if location[0] == "body" else location
     return "#" + "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def _unquoted(found: Mapping[str, Any]) -> str:
+    """pydantic's sentence, or a validator's, without what was sent, which some of them quote."""
+    sentence = found["msg"]
+    for given in (found.get("input"), found.get("ctx", {}).get("tag")):
+        if isinstance(given, str) and len(given) >= _QUOTED_MIN:
+            sentence = sentence.replace(given, MASK)
+    return sentence

@@ -3,25 +3,26 @@
 from decimal import Decimal
 from uuid import UUID
 
+from billing.catalog.models import Interval, PriceModel
 from billing.catalog.service import Catalog
 
 # Fixed ids (UUIDv7 of 1 January 2026): a second start finds the plans of the first, a second process too.
 _STARTER = UUID("019b76da-a800-7000-8000-000000000001")
 _TEAM = UUID("019b76da-a800-7000-8000-000000000002")
 
+_PRICES: tuple[tuple[UUID, PriceModel, str, Interval], ...] = (
+    (_STARTER, "flat", "1000", "month"),
+    (_STARTER, "flat", "10000", "year"),
+    (_TEAM, "per_unit", "1500", "month"),
+    (_TEAM, "per_unit", "15000", "year"),
+)
+
 
 async def add_demo_plans(catalog: Catalog) -> None:
     """Adds a flat and a per-seat plan, each by the month and by the year; those that are there stay as they are."""
     await catalog.add_plan(plan_id=_STARTER, name="Starter", entitlements={"projects": 3})
     await catalog.add_plan(plan_id=_TEAM, name="Team", entitlements={"projects": 100, "audit_log": True})
-    for number, (plan_id, model, unit_amount, interval) in enumerate(
-        [
-            (_STARTER, "flat", "1000", "month"),
-            (_STARTER, "flat", "10000", "year"),
-            (_TEAM, "per_unit", "1500", "month"),
-            (_TEAM, "per_unit", "15000", "year"),
-        ]
-    ):
+    for number, (plan_id, model, unit_amount, interval) in enumerate(_PRICES):
         await catalog.add_price(
             price_id=UUID(int=_TEAM.int + 1 + number),
             plan_id=plan_id,

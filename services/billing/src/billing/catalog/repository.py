@@ -1,19 +1,18 @@
 """Every query on plans and prices."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.catalog.models import Plan, PlanView, Price, PriceView
-from billing.tables import Position, all_as_json, one_page, page_of
+from billing.tables import Position, Rows, all_as_json, one_page, page_of
 from core.database import Query, ReadSession
 
-_prices = all_as_json(*(getattr(Price, name) for name in PriceView.model_fields), order_by=Price.created_at)
-_PLANS: Select[Any] = select(
+_prices = all_as_json(Price, PriceView, order_by=Price.created_at)
+_PLANS: Rows = select(
     Plan.id,
     Plan.name,
     Plan.entitlements,
@@ -21,7 +20,7 @@ _PLANS: Select[Any] = select(
     Plan.created_at,
 )
 _PLAN = Query(_PLANS.where(Plan.id == bindparam("plan_id")), PlanView)
-_PAGE = Query(one_page(_PLANS, created_at=Plan.created_at, id_=Plan.id), PlanView)
+_PAGE = Query(one_page(_PLANS, Plan), PlanView)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """How an invoice is collected: in steps, because a provider that is asked inside a transaction cannot be rolled back.
 
-1. A payment is put on record as `processing`, and committed. 2. The provider is asked, with the payment's id as its key, while no
-transaction is open. 3. What it says is written. A process that dies in between leaves a payment in progress: a retry of the request
-goes on with it, and so does the reminder that step 1 left; neither can charge twice.
+1. A payment is put on record as `processing`, and committed. 2. The provider is asked, with the payment's id as its
+key, while no transaction is open. 3. What it says is written. A process that dies in between leaves a payment in
+progress: a retry of the request goes on with it, and so does the reminder that step 1 left; neither can charge twice.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,8 +21,8 @@ from billing.payments.service import PaymentMethods, Payments, refuse_unless_suc
 from core.idempotency import IdempotencyKeyReused
 from core.ids import format_id
 
-# Who stands above is told in the transaction in which an invoice is paid, so that nobody ever reads a paid invoice beside
-# a subscription that waits for it.
+# Who stands above is told in the transaction in which an invoice is paid, so that nobody ever reads a paid invoice
+# beside a subscription that waits for it.
 Follow = Callable[[Invoice], Awaitable[None]]
 
 

@@ -1,13 +1,13 @@
 """How invoices are built."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends
 
 from billing.invoices.repository import InvoiceQueries, InvoiceRepository
 from billing.invoices.service import Invoices, InvoiceViews
 from billing.ledger import dependencies as ledger
-from billing.settings import Settings
+from billing.settings import settings_of
 from core.database import ReadSession as Reads
 from core.dependencies import ReadSession, Session
 from core.resources import Resources
@@ -15,7 +15,7 @@ from core.resources import Resources
 
 def build(session: Session, resources: Resources) -> Invoices:
     """Invoices in the transaction of `session`."""
-    settings = cast("Settings", resources.settings)
+    settings = settings_of(resources)
     return Invoices(
         repository=InvoiceRepository(session),
         ledger=ledger.build(session, resources),

@@ -2,29 +2,28 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import Uuid, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
 from billing.invoices.models import Invoice, InvoiceLine, InvoiceSeries, InvoiceView, LineView, PaymentView
 from billing.payments.models import Payment
-from billing.tables import Position, all_as_json, as_json, one_page, page_of
+from billing.tables import Position, Rows, all_as_json, as_json, columns, one_page, page_of
 from core.database import Query, ReadSession
 
-_lines = all_as_json(*(getattr(InvoiceLine, name) for name in LineView.model_fields), order_by=InvoiceLine.position)
+_lines = all_as_json(InvoiceLine, LineView, order_by=InvoiceLine.position)
 _of_invoice = (
-    select(as_json(*(getattr(Payment, name) for name in PaymentView.model_fields)))
+    select(as_json(Payment, PaymentView))
     .where(Payment.invoice_id == Invoice.id)
     .order_by(Payment.created_at.desc(), Payment.id.desc())
     .limit(1)
 )
 # How an invoice is read, inside a transaction and outside.
-_INVOICES: Select[Any] = select(
-    *(getattr(Invoice, name) for name in InvoiceView.model_fields if name not in {"lines", "last_payment"}),
+_INVOICES: Rows = select(
+    *columns(Invoice, InvoiceView),
     select(_lines).where(InvoiceLine.invoice_id == Invoice.id).scalar_subquery().label("lines"),
     _of_invoice.scalar_subquery().label("last_payment"),
 )
@@ -32,11 +31,11 @@ _MINE = _INVOICES.join(Customer, Customer.id == Invoice.customer_id).where(Custo
 _ONE = _INVOICES.where(Invoice.id == bindparam("invoice_id"))
 _LATEST = (
     _INVOICES.where(Invoice.subscription_id == any_(bindparam("subscription_ids", type_=ARRAY(Uuid))))
-    .distinct(Invoice.subscription_id)
+    .ext(distinct_on(Invoice.subscription_id))
     .order_by(Invoice.subscription_id, Invoice.created_at.desc(), Invoice.id.desc())
 )
 _MY_ONE = Query(_MINE.where(Invoice.id == bindparam("invoice_id")), InvoiceView)
-_MY_PAGE = Query(one_page(_MINE, created_at=Invoice.created_at, id_=Invoice.id), InvoiceView)
+_MY_PAGE = Query(one_page(_MINE, Invoice), InvoiceView)
 _LATEST_OUTSIDE = Query(_LATEST, InvoiceView)
 
 

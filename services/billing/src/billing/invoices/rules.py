@@ -39,8 +39,8 @@ class Taxed:
 def taxes(lines: Sequence[tuple[Decimal, int]]) -> list[int]:
     """The tax of each line, given its rate and net amount.
 
-    Tax is rounded once a rate, on the sum of its lines (BR-CO-17); the lines share it by largest remainder, so that they
-    add up to it and none is off by a whole unit.
+    Tax is rounded once a rate, on the sum of its lines (BR-CO-17); the lines share it by largest remainder, so that
+    they add up to it and none is off by a whole unit.
     """
     shares = [0] * len(lines)
     by_rate = sorted(range(len(lines)), key=lambda position: lines[position][0])

@@ -2,28 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, cast, func, insert, select
+from sqlalchemy import BigInteger, cast, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ledger.models import BalanceView, EntryView, LedgerEntry, LedgerTransaction, TransactionView
 from billing.ledger.rules import Posting
-from billing.tables import Position, all_as_json, one_page, page_of
+from billing.tables import Position, Rows, all_as_json, one_page, page_of
 from core.database import Query, ReadSession
 
-_entries = all_as_json(*(getattr(LedgerEntry, name) for name in EntryView.model_fields), order_by=LedgerEntry.position)
-_TRANSACTIONS: Select[Any] = select(
+_entries = all_as_json(LedgerEntry, EntryView, order_by=LedgerEntry.position)
+_TRANSACTIONS: Rows = select(
     LedgerTransaction.id,
     LedgerTransaction.kind,
     LedgerTransaction.source,
     select(_entries).where(LedgerEntry.transaction_id == LedgerTransaction.id).scalar_subquery().label("entries"),
     LedgerTransaction.created_at,
 )
-_PAGE = Query(
-    one_page(_TRANSACTIONS, created_at=LedgerTransaction.created_at, id_=LedgerTransaction.id), TransactionView
-)
+_PAGE = Query(one_page(_TRANSACTIONS, LedgerTransaction), TransactionView)
 _BALANCES = Query(
     select(
         LedgerEntry.account,

@@ -1,22 +1,22 @@
 """How payments are built."""
 
 from datetime import timedelta
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends
 
 from billing.customers import dependencies as customers
 from billing.payments.provider import Provider
 from billing.payments.repository import PaymentQueries, PaymentRepository
-from billing.payments.service import PaymentMethods, Payments, PaymentViews
-from billing.settings import Settings
+from billing.payments.service import PaymentMethods, PaymentMethodViews, Payments
+from billing.settings import settings_of
 from core.dependencies import ReadSession, ResourcesDep, Session
 from core.resources import Resources
 
 
 def build(session: Session, resources: Resources) -> Payments:
     """Payments in the transaction of `session`."""
-    settle_after = timedelta(seconds=cast("Settings", resources.settings).settle_after_s)
+    settle_after = timedelta(seconds=settings_of(resources).settle_after_s)
     return Payments(PaymentRepository(session), resources.events(session), resources.clock, settle_after)
 
 
@@ -30,9 +30,9 @@ async def _methods(session: Session, resources: ResourcesDep) -> PaymentMethods:
     return build_methods(session, resources)
 
 
-async def _views(reads: ReadSession) -> PaymentViews:
-    return PaymentViews(PaymentQueries(reads))
+async def _views(reads: ReadSession) -> PaymentMethodViews:
+    return PaymentMethodViews(PaymentQueries(reads))
 
 
 PaymentMethodsDep = Annotated[PaymentMethods, Depends(_methods)]
-PaymentViewsDep = Annotated[PaymentViews, Depends(_views)]
+PaymentMethodViewsDep = Annotated[PaymentMethodViews, Depends(_views)]

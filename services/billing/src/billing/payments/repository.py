@@ -8,17 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
 from billing.payments.models import Payment, PaymentMethod, PaymentMethodView
-from billing.tables import Position, one_page, page_of
+from billing.tables import Position, columns, one_page, page_of
 from core.database import Query, ReadSession
 
-_METHODS = select(*(getattr(PaymentMethod, name) for name in PaymentMethodView.model_fields))
+_METHODS = select(*columns(PaymentMethod, PaymentMethodView))
 _PAGE = Query(
     one_page(
         _METHODS.join(Customer, Customer.id == PaymentMethod.customer_id).where(
             Customer.user_id == bindparam("user_id")
         ),
-        created_at=PaymentMethod.created_at,
-        id_=PaymentMethod.id,
+        PaymentMethod,
     ),
     PaymentMethodView,
 )

@@ -3,7 +3,7 @@
 from operator import attrgetter
 
 from billing.customers.dependencies import UserId
-from billing.payments.dependencies import PaymentMethodsDep, PaymentViewsDep
+from billing.payments.dependencies import PaymentMethodsDep, PaymentMethodViewsDep
 from billing.payments.schemas import PaymentMethodCreate, PaymentMethodRead
 from core.dependencies import PageDep, idempotent
 from core.routing import Router
@@ -21,6 +21,8 @@ async def add_payment_method(
 
 
 @router.get("")
-async def list_payment_methods(user_id: UserId, page: PageDep, payments: PaymentViewsDep) -> PageOf[PaymentMethodRead]:
+async def list_payment_methods(
+    user_id: UserId, page: PageDep, payments: PaymentMethodViewsDep
+) -> PageOf[PaymentMethodRead]:
     methods = await payments.methods(user_id=user_id, after=page.after, limit=page.limit + 1)
     return page.of(methods, item=PaymentMethodRead.of, position=attrgetter("created_at", "id"))

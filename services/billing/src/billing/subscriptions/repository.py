@@ -1,29 +1,26 @@
 """Every query on subscriptions."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
 from billing.subscriptions.models import Subscription, SubscriptionView
-from billing.tables import Position, one_page, page_of
+from billing.tables import Position, Rows, columns, one_page, page_of
 from core.database import Query, ReadSession
 
 LIVE = ("incomplete", "trialing", "active", "past_due")
 
 # How a subscription is read, inside a transaction and outside.
-_SUBSCRIPTIONS: Select[Any] = select(
-    *(getattr(Subscription, name) for name in SubscriptionView.model_fields if name != "latest_invoice")
-)
+_SUBSCRIPTIONS: Rows = select(*columns(Subscription, SubscriptionView))
 _ONE = _SUBSCRIPTIONS.where(Subscription.id == bindparam("subscription_id"))
 _MINE = _SUBSCRIPTIONS.join(Customer, Customer.id == Subscription.customer_id).where(
     Customer.user_id == bindparam("user_id")
 )
 _MY_ONE = Query(_MINE.where(Subscription.id == bindparam("subscription_id")), SubscriptionView)
-_MY_PAGE = Query(one_page(_MINE, created_at=Subscription.created_at, id_=Subscription.id), SubscriptionView)
+_MY_PAGE = Query(one_page(_MINE, Subscription), SubscriptionView)
 
 
 @dataclass(frozen=True, slots=True)

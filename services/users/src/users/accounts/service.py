@@ -78,10 +78,10 @@ class Accounts:
         # leave a password of theirs behind on the address of somebody else.
         user_id = await self.repository.add_pending(user_id=new_id(), address=address, at=now, profile=profile)
         if user_id is None:
-            await self._tell_owner(await self.repository.id_of(address), await self.one_time_tokens.issue_to_nobody())
-            return
-        await self.repository.put_hash(user_id, password_hash, at=now)
-        await self._ask_to_verify(user_id, await self._issue(user_id))
+            await self._notify_owner_of(address)
+        else:
+            await self.repository.put_hash(user_id, password_hash, at=now)
+            await self._ask_to_verify(user_id, await self._issue(user_id))
 
     async def request_verification(self, email: str) -> None:
         """Sends another mail to an address that waits to be proven; no other address makes a difference to see."""
@@ -95,10 +95,12 @@ class Accounts:
         Raises:
             InvalidOrExpiredToken: the token is not, or no longer, good for that.
         """
-        user_id = await self.one_time_tokens.redeem(token, purpose=Purpose.VERIFY_EMAIL)
+        user_id = await self.one_time_tokens.user_of(token, purpose=Purpose.VERIFY_EMAIL)
+        # The user first, then the token: a registration takes its locks in this order, and two orders would deadlock.
         user = await self.repository.activate(user_id, at=self.clock.now())
         if user is None:
             raise InvalidOrExpiredToken
+        await self.one_time_tokens.redeem(token)
         await self._announce("user.activated", user)
         return user
 
@@ -203,9 +205,10 @@ class Accounts:
     async def _ask_to_verify(self, user_id: UUID, token_id: UUID) -> None:
         await self.events.emit(VERIFICATION_REQUESTED, subject=_mail_of(user_id), data={"token_id": str(token_id)})
 
-    async def _tell_owner(self, user_id: UUID | None, _nobody: UUID) -> None:
-        # None: the user was erased this instant; nobody is told.
-        owner = user_id or new_id()
+    async def _notify_owner_of(self, address: str) -> None:
+        # Nobody, if the owner was erased this instant.
+        owner = await self.repository.id_of(address) or new_id()
+        await self.one_time_tokens.issue_to_nobody()
         await self.events.emit(REGISTRATION_REPEATED, subject=_mail_of(owner), data={"user_id": str(owner)})
 
     async def _announce(self, type_: str, user: User) -> None:

@@ -53,10 +53,15 @@ class OneTimeTokenRepository:
         """Deletes one token, if it is there."""
         await self.session.execute(delete(OneTimeToken).where(OneTimeToken.id == token_id))
 
-    async def take(self, digest: bytes, *, purpose: Purpose, now: datetime) -> UUID | None:
-        """Deletes the token and gives its user; None if there is none that could be used now."""
+    async def user_of(self, digest: bytes, *, purpose: Purpose, now: datetime) -> UUID | None:
+        """The user of a token that could be used now."""
         usable = OneTimeToken.digest == digest, OneTimeToken.purpose == purpose, OneTimeToken.expires_at > now
-        return await self.session.scalar(delete(OneTimeToken).where(*usable).returning(OneTimeToken.user_id))
+        return await self.session.scalar(select(OneTimeToken.user_id).where(*usable))
+
+    async def take(self, digest: bytes) -> bool:
+        """Deletes the token; false if it was used or replaced meanwhile."""
+        statement = delete(OneTimeToken).where(OneTimeToken.digest == digest).returning(OneTimeToken.id)
+        return await self.session.scalar(statement) is not None
 
     async def holder(self, token_id: UUID) -> UUID | None:
         """Whose token this is; None if it was used or replaced."""

@@ -121,16 +121,25 @@ class OneTimeTokens:
         await self.repository.discard(token_id)
         return token_id
 
-    async def redeem(self, token: str, *, purpose: Purpose) -> UUID:
-        """Uses a token up and gives its user.
+    async def user_of(self, token: str, *, purpose: Purpose) -> UUID:
+        """The user who has shown this token; `redeem` it in the same transaction, after locking the user.
 
         Raises:
             InvalidOrExpiredToken: it is not, or no longer, one of this purpose.
         """
-        user_id = await self.repository.take(digest_of(token), purpose=purpose, now=self.clock.now())
+        user_id = await self.repository.user_of(digest_of(token), purpose=purpose, now=self.clock.now())
         if user_id is None:
             raise InvalidOrExpiredToken
         return user_id
+
+    async def redeem(self, token: str) -> None:
+        """Uses a token up.
+
+        Raises:
+            InvalidOrExpiredToken: it was used or replaced since `user_of` found it.
+        """
+        if not await self.repository.take(digest_of(token)):
+            raise InvalidOrExpiredToken
 
     async def holder(self, token_id: UUID) -> UUID | None:
         """Whose token this is; None if it is none, or no longer one."""

@@ -1,30 +1,16 @@
 """How payments begin and end, and what is refused on the way."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from billing.customers.models import Customer
-from billing.customers.service import Customers
-from billing.payments.models import Payment, PaymentMethod, PaymentMethodView
-from billing.payments.provider import Outcome, Provider
-from billing.payments.repository import PaymentQueries, PaymentRepository
+from billing.payments.models import Payment, PaymentMethod
+from billing.payments.provider import Outcome
+from billing.payments.repository import PaymentRepository
 from core.clock import Clock
 from core.errors import Conflict, NotFound, PaymentFailed
 from core.events import Events
 from core.ids import format_id, new_id
-
-
-class PaymentMethodNotFound(NotFound):
-    """There is no such payment method."""
-
-    code = "payment_method_not_found"
-
-
-class PaymentMethodRequired(Conflict):
-    """The customer has no payment method."""
-
-    code = "payment_method_required"
 
 
 class PaymentNotFound(NotFound):
@@ -51,58 +37,6 @@ class PaymentActionRequired(PaymentFailed):
 
     code = "payment_action_required"
     keeps_changes = True
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentMethods:
-    """What customers pay with."""
-
-    repository: PaymentRepository
-    customers: Customers
-    provider: Provider
-    clock: Clock
-
-    async def add(self, *, user_id: UUID, provider_token: str, default: bool) -> PaymentMethod:
-        """Keeps a payment method; a customer's first one becomes the default, asked for or not.
-
-        Raises:
-            PaymentMethodRefused: the provider does not know the token.
-        """
-        method_id = new_id()
-        # Before the first statement: no connection is held while the provider is asked.
-        card = await self.provider.attach(provider_token, method_id=method_id)
-        customer = await self.customers.locked(user_id)
-        becomes_default = default or await self.repository.default_method(customer.id) is None
-        if becomes_default:
-            await self.repository.clear_default(customer.id)
-        method = PaymentMethod(
-            id=method_id,
-            customer_id=customer.id,
-            reference=card.reference,
-            brand=card.brand,
-            last4=card.last4,
-            is_default=becomes_default,
-            created_at=self.clock.now(),
-        )
-        await self.repository.add(method)
-        return method
-
-    async def chosen(self, customer: Customer, method_id: UUID | None) -> PaymentMethod:
-        """The method of this id, or the default.
-
-        Raises:
-            PaymentMethodNotFound: the customer has no such method.
-            PaymentMethodRequired: none is named, and there is no default.
-        """
-        if method_id is not None:
-            method = await self.repository.method(method_id, customer_id=customer.id)
-            if method is None:
-                raise PaymentMethodNotFound
-            return method
-        method = await self.repository.default_method(customer.id)
-        if method is None:
-            raise PaymentMethodRequired("Add a payment method, or name one.")
-        return method
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +141,3 @@ def refuse_unless_succeeded(payment: Payment) -> None:
         raise PaymentActionRequired
     if payment.status == "processing":
         raise PaymentInProgress
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentViews:
-    """What customers read of their payment methods."""
-
-    queries: PaymentQueries
-
-    async def methods(
-        self, *, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int
-    ) -> list[PaymentMethodView]:
-        return await self.queries.methods(user_id, after, limit)

@@ -1,9 +1,9 @@
-"""How a subscription begins and becomes active, and what is refused."""
+"""How a subscription begins, and what is refused."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,24 +11,16 @@ from billing.catalog.models import Price
 from billing.catalog.service import Catalog
 from billing.collection.service import Collecting, Collection
 from billing.customers.models import Customer
-from billing.invoices.models import Invoice
 from billing.invoices.rules import Item
-from billing.invoices.service import InvoiceViews
 from billing.payments.models import Payment, PaymentMethod
 from billing.subscriptions.models import Subscription, SubscriptionView
-from billing.subscriptions.repository import SubscriptionQueries, SubscriptionRepository
+from billing.subscriptions.repository import SubscriptionRepository
 from billing.subscriptions.rules import boundary
+from billing.subscriptions.service.standing import Standing
 from core.clock import Clock
-from core.errors import Conflict, FieldError, Invalid, NotFound
-from core.events import Events
+from core.errors import Conflict, FieldError, Invalid
 from core.idempotency import IdempotencyKeyReused
-from core.ids import format_id, new_id
-
-
-class SubscriptionNotFound(NotFound):
-    """There is no such subscription."""
-
-    code = "subscription_not_found"
+from core.ids import new_id
 
 
 class AlreadySubscribed(Conflict):
@@ -44,41 +36,6 @@ class QuantityNotAllowed(Invalid):
 
     def __init__(self) -> None:
         super().__init__(errors=(FieldError("#/quantity", self.code, self.title()),))
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The states of a subscription, each change announced."""
-
-    repository: SubscriptionRepository
-    events: Events
-
-    async def create(self, subscription: Subscription) -> None:
-        await self.repository.add(subscription)
-        await self._announce(subscription, "subscription.created")
-
-    async def follow(self, invoice: Invoice) -> None:
-        """Activates the subscription that waited for this invoice to be paid."""
-        if invoice.subscription_id is None:
-            return
-        subscription = await self.repository.locked(invoice.subscription_id)
-        if subscription.status == "incomplete":
-            subscription.status = "active"
-            subscription.sequence += 1
-            await self.repository.flush()
-            await self._announce(subscription, "subscription.activated")
-
-    async def _announce(self, subscription: Subscription, event: str) -> None:
-        data = {
-            "id": format_id("sub", subscription.id),
-            "customer_id": format_id("cus", subscription.customer_id),
-            "plan_id": format_id("plan", subscription.plan_id),
-            "price_id": format_id("price", subscription.price_id),
-            "quantity": subscription.quantity,
-            "status": subscription.status,
-            "current_period_end": subscription.current_period_end.isoformat(),
-        }
-        await self.events.emit(event, subject=data["id"], sequence=subscription.sequence, data=data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +63,7 @@ class Subscriptions:
         """Puts subscription, invoice and payment on record, or finds those that this request began before.
 
         Raises:
-            PriceNotFound, QuantityNotAllowed, AlreadySubscribed, CurrencyMismatch: it cannot be bought (by this customer).
+            PriceNotFound, QuantityNotAllowed, AlreadySubscribed, CurrencyMismatch: this customer cannot buy it.
             PaymentMethodNotFound, PaymentMethodRequired: there is nothing to pay it with.
             IdempotencyKeyReused: the request that began it was another one.
         """
@@ -140,7 +97,7 @@ class Subscriptions:
         self.collection.customers.settle_currency(customer, price.currency)
 
     async def _method(self, order: Order, price: Price, customer: Customer) -> PaymentMethod | None:
-        """What the first invoice is paid with; a method that is named is looked at even if nothing is to be paid yet."""
+        """What the first invoice is paid with; a method that is named must be there even if nothing is due yet."""
         if order.payment_method_id is None and (price.trial_days or not price.unit_amount):
             return None
         return await self.collection.methods.chosen(customer, order.payment_method_id)
@@ -167,7 +124,7 @@ class Subscriptions:
     async def _invoice(
         self, subscription: Subscription, price: Price, customer: Customer, method: PaymentMethod | None
     ) -> Payment | None:
-        """Issues the invoice of the first period; gives the payment that is to be collected, if there is anything to pay."""
+        """Issues the invoice of the first period; gives the payment to collect, if there is anything to pay."""
         plan = await self.catalog.plan(price.plan_id)
         item = Item(
             description=plan.name,
@@ -205,29 +162,3 @@ class Subscribing:
         if payment is not None:
             await self.collecting.collect(payment)
         return await self.subscriptions.view(subscription_id)
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionViews:
-    """A user's own subscriptions, as they are read."""
-
-    queries: SubscriptionQueries
-    invoices: InvoiceViews
-
-    async def one(self, subscription_id: UUID, *, user_id: UUID) -> SubscriptionView:
-        """One subscription.
-
-        Raises:
-            SubscriptionNotFound: the user has no such subscription.
-        """
-        found = await self.queries.one(subscription_id, user_id)
-        if found is None:
-            raise SubscriptionNotFound
-        return (await self._with_invoices([found]))[0]
-
-    async def page(self, *, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int) -> list[SubscriptionView]:
-        return await self._with_invoices(await self.queries.page(user_id, after, limit))
-
-    async def _with_invoices(self, views: list[SubscriptionView]) -> list[SubscriptionView]:
-        latest = await self.invoices.latest_of([view.id for view in views])
-        return [view.model_copy(update={"latest_invoice": latest.get(view.id)}) for view in views]
