@@ -75,7 +75,7 @@ def test_every_problem_code_has_its_row() -> None:
 
 def _is_ours(module: str) -> bool:
     # The conformance suite brings a refusal of its own.
-    return module.split(".")[0] in _packages() and not module.startswith("core.testing")
+    return module.split(".", maxsplit=1)[0] in _packages() and not module.startswith("core.testing")
 
 
 def _packages() -> set[str]:

@@ -104,8 +104,8 @@ def gateway(data_dir: Path) -> Iterator[Product]:
         "GATEWAY_DATA_DIR": str(data_dir),
         "GATEWAY_ADMIN_EMAIL": ADMIN_EMAIL,
         "GATEWAY_ADMIN_PASSWORD": ADMIN_PASSWORD,
-        "USERS_CORS__ALLOW_ORIGINS": '["https://app.example"]',
-        "BILLING_CORS__ALLOW_ORIGINS": '["https://app.example"]',
+        "USERS_CORS__ALLOW_ORIGINS": "https://app.example",
+        "BILLING_CORS__ALLOW_ORIGINS": "https://app.example",
     }
     with process("gateway", "--port", str(port), ready=f"{url}/readyz", environment=environment):
         yield Product("gateway", f"{url}/users", f"{url}/billing", data_dir)
@@ -125,7 +125,7 @@ def standalone(folder: Path, postgres: Postgres) -> Iterator[Product]:
             f"{prefix}_ENVIRONMENT": "local",
             f"{prefix}_DATABASE__URL": postgres.url(database),
             f"{prefix}_DATA_DIR": str(folder / name),
-            f"{prefix}_CORS__ALLOW_ORIGINS": '["https://app.example"]',
+            f"{prefix}_CORS__ALLOW_ORIGINS": "https://app.example",
         }
     try:
         with ExitStack() as running:

@@ -12,19 +12,21 @@ ROOT = Path(__file__).parents[2]
 CODE = ["noxfile.py", "packages/**/*.py", "services/**/*.py", "tests/**/*.py"]
 TEXT = ["dev", ".ci/run", "pyproject.toml", "*/*/pyproject.toml", "README.md", "docs/**/*.md"]
 LINES_MAX = 300
+# A table of cases may be long, and splitting one hides what it covers.
+TEST_LINES_MAX = 500
 FUNCTION_LINES_MAX = 50
 EMPTY_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 
 
 def breaches_of_text(text: str) -> Iterator[str]:
-    yield from (f"unfinished: {word}" for word in re.findall(r"\b(?:FIXME|TODO|XXX)\b", text))
+    yield from (f"unfinished: {word}" for word in re.findall(r"\b(?:FIXME|TODO)\b", text))
     yield from (f"a folder of one machine: {path}" for path in re.findall(r"(?<!\w)/(?:root|work)/", text))
 
 
 def breaches_of_module(path: PurePath, text: str) -> Iterator[str]:
     for name in EMPTY_NAMES.intersection(re.split(r"\W|_", str(path))):
         yield f"a name that says nothing: {name}"
-    if (lines := len(text.splitlines())) > LINES_MAX:
+    if (lines := len(text.splitlines())) > (TEST_LINES_MAX if "tests" in path.parts else LINES_MAX):
         yield f"{lines} lines"
     tree = ast.parse(text)
     opening = (ast.get_docstring(tree) or "").split("\n\n")[0].replace("\n", " ")
@@ -70,7 +72,6 @@ def test_every_member_and_every_command_is_looked_at():
     [
         ("x = 1  # TODO: finish", "unfinished: TODO"),
         ("x = 1  # FIXME", "unfinished: FIXME"),
-        ("it says 'XXX'", "unfinished: XXX"),
         ("open('/root/x')", "a folder of one machine: /root/"),
         ("open('/work/x')", "a folder of one machine: /work/"),
     ],
@@ -86,6 +87,7 @@ def test_a_breach_planted_in_a_text_is_found(planted, breach):
         ("src/users/password_util.py", '"""Hashes."""', "a name that says nothing: util"),
         ("src/common/hashes.py", '"""Hashes."""', "a name that says nothing: common"),
         ("hashes.py", '"""Hashes."""\n' + "x = 1\n" * LINES_MAX, f"{LINES_MAX + 1} lines"),
+        ("tests/test_hashes.py", '"""Hashes."""\n' + "x = 1\n" * TEST_LINES_MAX, f"{TEST_LINES_MAX + 1} lines"),
         ("hashes.py", "x = 1", "does not open with one sentence"),
         ("hashes.py", '"""Hashes"""', "does not open with one sentence"),
         ("hashes.py", '"""Hashes. And salts."""', "does not open with one sentence"),

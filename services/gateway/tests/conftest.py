@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -48,7 +49,7 @@ def local_host(tmp_path: Path, cups: Postgres) -> LocalHost:
 def build(local_host: LocalHost) -> Callable[..., Awaitable[Dispatch]]:
     """`await build(server={"host": "0.0.0.0"})`: the gateway with these settings, made where it may block."""
 
-    def build(given: dict[str, object]) -> Dispatch:
+    def build(given: dict[str, Any]) -> Dispatch:
         hosted = configure(SERVICES, local_host, url=URL)
         settings = GatewaySettings(environment="local", **given)
         services = HostedServices(hosted)

@@ -105,7 +105,7 @@ async def test_the_mailbox_refuses_the_name_of_another_machine(client, host):
     assert problem(await client.get("/_dev/api/mail", headers={"Host": host})) == (403, "not_this_machine")
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "::"])
 async def test_what_others_can_reach_has_no_developer_pages(build, host):
     async with running(await build(server={"host": host}), base_url="http://127.0.0.1:8000") as client:
         assert problem(await client.get("/_dev/api/mail")) == (404, "not_found")

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -29,7 +30,9 @@ def free_port() -> int:
 class Gateway:
     """A gateway process and its output."""
 
-    def __init__(self, data_dir: Path, *options: str, installed: Path = INSTALLED, **environment: str) -> None:
+    def __init__(
+        self, data_dir: Path, *options: str, installed: Path = INSTALLED, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.port = free_port()
         descriptor, name = tempfile.mkstemp(suffix=".log")
         os.close(descriptor)
@@ -37,7 +40,12 @@ class Gateway:
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "--port", str(self.port), *options],
-                env={**os.environ, "PYTHONPATH": str(installed), "GATEWAY_DATA_DIR": str(data_dir), **environment},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(installed),
+                    "GATEWAY_DATA_DIR": str(data_dir),
+                    **(environment or {}),
+                },
                 cwd=installed,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -79,7 +87,7 @@ def processes_of(directory: Path) -> list[str]:
 
 
 @contextmanager
-def running_gateway(data_dir: Path, *options: str, **kwargs: object) -> Iterator[Gateway]:
+def running_gateway(data_dir: Path, *options: str, **kwargs: Any) -> Iterator[Gateway]:
     gateway = Gateway(data_dir, *options, **kwargs)
     try:
         gateway.wait_until_ready()
@@ -115,8 +123,8 @@ def test_data_and_the_generated_password_survive_a_kill(data_dir):
         until(lambda: processes_of(data_dir) == [], lambda: str(processes_of(data_dir)))
     with running_gateway(data_dir) as second:
         assert {"name": "kept"} in second.get("/tea/v1/cups").json()
-    password = r"admin@example.com / (\S+)"
-    assert re.search(password, first.said)[1] == re.search(password, second.said)[1]
+    (password,) = re.findall(r"admin@example.com / (\S+)", first.said)
+    assert f"admin@example.com / {password}" in second.said
 
 
 def test_a_port_in_use_is_one_sentence(data_dir):
@@ -148,14 +156,14 @@ def test_a_second_gateway_on_the_same_data_is_one_sentence(data_dir):
 
 @pytest.mark.parametrize("variable", ["GATEWAY_ENVIRONMENT", "TEA_ENVIRONMENT"])
 def test_another_environment_is_refused(data_dir, variable):
-    gateway = Gateway(data_dir, **{variable: "production"})
+    gateway = Gateway(data_dir, environment={variable: "production"})
     assert gateway.wait() != 0
     assert "Traceback" not in gateway.said
     assert variable in gateway.said
 
 
 def test_a_service_that_cannot_be_configured_is_explained(data_dir):
-    gateway = Gateway(data_dir, TEA_DATABSE__POOL_SIZE="3")
+    gateway = Gateway(data_dir, environment={"TEA_DATABSE__POOL_SIZE": "3"})
     assert gateway.wait() == 78
     assert "TEA_DATABASE__POOL_SIZE" in gateway.said
 

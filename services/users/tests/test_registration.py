@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from core.testing import problem
+from users.accounts.repository import AccountRepository
 
 PASSWORD = "plum tractor orbit velvet"
 
@@ -35,6 +36,17 @@ async def test_a_taken_address_gets_the_same_answer_and_its_owner_a_notice_witho
     assert (notice.subject, notice.token) == ("You already have an account", None)
     assert (await ada.sign_in()).status_code == 201
     assert len(await rows("SELECT 1 FROM users WHERE address = 'ada@example.com'")) == 1
+
+
+async def test_nobody_is_told_of_a_taken_address_whose_owner_is_gone_meanwhile(client, ada, post, rows, monkeypatch):
+    mails = len(await post.to(ada.email))
+
+    async def nobody(self, address):
+        return None
+
+    monkeypatch.setattr(AccountRepository, "id_of", nobody)
+    assert (await register(client)).json() == ACCEPTED
+    assert len(await post.to(ada.email)) == mails
 
 
 async def test_registering_an_unverified_address_again_voids_the_token_and_the_password_of_the_first_time(client, post):

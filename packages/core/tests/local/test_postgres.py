@@ -49,6 +49,12 @@ def test_nobody_else_can_reach_the_socket_or_the_data(root: Path):
         assert (root / "18").stat().st_mode & 0o777 == 0o700
 
 
+def test_the_port_of_another_server_in_the_environment_does_not_matter(root: Path, query, monkeypatch):
+    monkeypatch.setenv("PGPORT", "1")
+    with Postgres(root, THROW_AWAY) as postgres:
+        assert query(postgres, "SELECT 1") == "1"
+
+
 def test_data_is_kept_over_a_restart(root: Path, query):
     with Postgres(root) as postgres:
         query(postgres, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -113,7 +119,7 @@ def test_a_database_name_that_would_be_cut_is_refused():
 
 
 def test_the_url_quotes_the_name():
-    assert Postgres(Path("/srv/pg")).url("a/b?c") == "postgresql://postgres@/a%2Fb%3Fc?host=/srv/pg/s"
+    assert Postgres(Path("/srv/pg")).url("a/b?c") == "postgresql://postgres@/a%2Fb%3Fc?host=/srv/pg/s&port=5432"
 
 
 def test_a_server_that_does_not_start_says_why_and_leaves_nothing(root: Path):

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from bare import bare
@@ -34,10 +35,9 @@ async def breaks_after() -> AsyncIterator[None]:
 
 
 async def swallows() -> AsyncIterator[None]:
-    try:
+    # The mistake that is tested.
+    with suppress(Exception):
         yield
-    except Exception:  # noqa: BLE001, S110 - the mistake that is tested
-        pass
 
 
 exits = Router(prefix="/v1/exits", tags=["exits"])
@@ -199,14 +199,8 @@ class Raw:
 
 
 @pytest.fixture
-def settings() -> dict[str, Any]:
-    """What the application under test is told; a test may add to it before it asks for `app`."""
-    return {"server": {"request_timeout_s": 0.3, "body_max_bytes": 1000}}
-
-
-@pytest.fixture
-def app(settings: dict[str, Any]) -> ChassisApp:
-    app = bare(exits, **settings)
+def app() -> ChassisApp:
+    app = bare(exits, server={"request_timeout_s": 0.3, "body_max_bytes": 1000})
     app.router.routes += [
         Route("/raw/nothing", Raw(Misuse.nothing)),
         Route("/raw/only-a-start", Raw(Misuse.only_a_start)),
@@ -229,6 +223,3 @@ def requests(logs: Lines) -> Callable[[], Lines]:
 def tracebacks(logs: Lines) -> Callable[[], Lines]:
     """The lines so far that hold a traceback."""
     return lambda: [line for line in logs if "exception" in line]
-
-
-Somewhere = Annotated[Any, "a client"]

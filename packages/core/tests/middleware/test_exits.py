@@ -65,8 +65,9 @@ async def test_every_exit_is_one_problem_one_id_one_line(exit_, anywhere, reques
     assert response.headers.get_list("x-request-id") == ["asked-1"]
     assert response.headers["access-control-allow-origin"] == WEB_ORIGIN
     assert response.headers["x-content-type-options"] == "nosniff"
-    assert [(line["method"], line["status"], line["request_id"]) for line in requests()] == [(method, status, "asked-1")]
-    assert requests()[0]["bytes"] == len(response.content)
+    (line,) = requests()
+    assert (line["method"], line["status"], line["request_id"]) == (method, status, "asked-1")
+    assert line["bytes"] == len(response.content)
     assert len(tracebacks()) == failures
     assert "canary" not in response.text
     assert all(line["request_id"] == "asked-1" for line in logs)

@@ -1,7 +1,9 @@
 """What a client sees of the index: HEAD, Allow, mounts; and what it does when something stands in its way."""
 
 import asyncio
+import mimetypes
 import socket
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -80,7 +82,7 @@ async def test_head_of_a_stream_and_of_a_file_has_no_content(app, ask, tmp_path)
 
     @app.get("/file")
     async def file() -> FileResponse:
-        return FileResponse(tmp_path / "page.txt")
+        return FileResponse(tmp_path / "page.txt", media_type="text/plain")
 
     assert (await ask(app, "HEAD", "/stream")).content == b""
     assert (await ask(app, "HEAD", "/file")).headers["content-length"] == "10"
@@ -91,7 +93,7 @@ async def test_head_does_not_let_the_server_send_the_file_itself(app, tmp_path):
 
     @app.get("/file")
     async def file() -> FileResponse:
-        return FileResponse(tmp_path / "page.txt")
+        return FileResponse(tmp_path / "page.txt", media_type="text/plain")
 
     sent = []
     scope = {"type": "http", "method": "HEAD", "path": "/file", "headers": [], "query_string": b""}
@@ -326,6 +328,7 @@ async def test_urls_are_built_from_the_whole_table(app, ask):
 
 
 async def test_a_frontend_answers_what_no_route_knows(app, ask, tmp_path):
+    mimetypes.init()  # reads a file, once a process
     (tmp_path / "index.html").write_text("<p>hello")
     app.frontend("/", directory=tmp_path)
     assert (await ask(app, "GET", "/")).text == "<p>hello"
@@ -333,8 +336,6 @@ async def test_a_frontend_answers_what_no_route_knows(app, ask, tmp_path):
 
 
 def _noting(seen):
-    from contextlib import asynccontextmanager
-
     @asynccontextmanager
     async def lifespan(app):
         seen.append("open")

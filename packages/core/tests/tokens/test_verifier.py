@@ -185,9 +185,11 @@ async def test_a_forged_token_is_refused_and_never_remembered(forged):
 
 
 async def test_a_refusal_quotes_nothing_of_the_token():
+    # Not as it stands here: a traceback shows lines of source.
+    wrong = int("4711" * 2)
     with pytest.raises(Unauthenticated) as refused:
-        await verifier().verify(token({**CLAIMS, "jti": 4711}))
-    assert "4711" not in "".join(format_exception(refused.value))
+        await verifier().verify(token({**CLAIMS, "jti": wrong}))
+    assert str(wrong) not in "".join(format_exception(refused.value))
 
 
 @pytest.mark.parametrize("forgery", [name for name in FORGED if name.startswith(("alg", "no alg", "HS256", "ES384"))])

@@ -63,7 +63,7 @@ def _serve(settings: GatewaySettings, listener: socket.socket) -> int:
 
 def _serve_child(settings: GatewaySettings, sockets: list[socket.socket] | None) -> None:
     end_with_parent()
-    (listener,) = sockets or ()
+    (listener,) = sockets or []
     with clear_failures():
         code = _serve(settings, listener)
     sys.exit(code)

@@ -1,6 +1,6 @@
 """The users service: its table of contents, and what a fresh local system starts with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -42,7 +42,7 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> FastAPI:
 
 
 @asynccontextmanager
-async def _own_keys(resources: Resources) -> AsyncIterator[Keys]:
+async def _own_keys(resources: Resources) -> AsyncGenerator[Keys]:
     yield resources[SigningKeys]
 
 

@@ -13,14 +13,15 @@ from core.services import Service
 
 def psql(context: typer.Context) -> None:
     """Open psql on the database of `dev`, starting its PostgreSQL if need be."""
+    from core.local import Postgres
     from core.local.binaries import find_binaries
     from core.local.host import LocalHost
 
     service: Service = context.obj
-    host = LocalHost.at(service.name, data_dir(service.name))
-    with host.postgres:
-        host.postgres.create_database(service.name)
-        done = subprocess.run([find_binaries().tool("psql"), host.postgres.url(service.name)], check=False)
+    # Shared: a `dev` that joins meanwhile keeps the server when psql leaves.
+    with Postgres(LocalHost.at(service.name, data_dir(service.name)).postgres.root, shared=True) as postgres:
+        postgres.create_database(service.name)
+        done = subprocess.run([find_binaries().tool("psql"), postgres.url(service.name)], check=False)
     sys.exit(done.returncode)
 
 

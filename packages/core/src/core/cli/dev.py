@@ -60,7 +60,7 @@ def _serve_child(name: str, url: str, sockets: list[socket.socket] | None) -> No
     from core.local.reloading import end_with_parent
 
     end_with_parent()
-    (listener,) = sockets or ()
+    (listener,) = sockets or []
     with clear_failures():
         service = Service(name, f"{name}.app")
         settings = _load(LocalHost.at(name, data_dir(name)), service, url).settings

@@ -44,10 +44,7 @@ class Database:
                 try:
                     yield session
                 except BaseException as failure:
-                    if isinstance(failure, DomainError) and failure.keeps_changes:
-                        await settled(session.commit())
-                    else:
-                        await undone(session)
+                    await ended(session, failure)
                     raise
                 else:
                     await settled(session.commit())
@@ -64,8 +61,12 @@ class Database:
             await session.execute(text("SELECT 1"))
 
 
-async def undone(session: AsyncSession) -> None:
-    """Rolls back; where that fails, the connection is lost, and the server has rolled back by itself."""
+async def ended(session: AsyncSession, failure: BaseException) -> None:
+    """Ends the transaction of work that failed: commits for a refusal that keeps its changes, else rolls back."""
+    if isinstance(failure, DomainError) and failure.keeps_changes:
+        await settled(session.commit())
+        return
+    # Where that fails, the connection is lost, and the server rolls back by itself.
     with suppress(DatabaseUnavailable):
         await settled(session.rollback())
 

@@ -150,7 +150,7 @@ class ReadSession:
             finally:
                 self.free.release()
         except asyncpg.DataError:
-            # A value that its parameter cannot hold: our mistake, though asyncpg counts it among those of the connection.
+            # A value that its parameter cannot hold: our mistake, though asyncpg takes it for the connection's.
             raise
         except OUTAGES as failed:
             raise DatabaseUnavailable from failed

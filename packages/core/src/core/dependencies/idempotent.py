@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -10,10 +11,14 @@ from uuid import UUID
 
 import orjson
 from fastapi import Depends, Header, Request
+from fastapi.utils import is_body_allowed_for_status_code
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from core.database import DatabaseUnavailable
+from core.database.engine import ended
+from core.database.settled import settled
 from core.dependencies.database import Session
 from core.dependencies.identity import Caller
 from core.dependencies.resources import ResourcesDep
@@ -63,36 +68,47 @@ class Once:
         Raises:
             IdempotencyKeyRequired, IdempotencyKeyReused, IdempotencyInFlight, and whatever the work raises.
         """
-        ticket = await self.ticket()
-        stored = await self.claims.claim(ticket)
-        if stored is not None:
-            return _response(stored, headers={"Idempotent-Replayed": "true"})
+        claim = await self.claims.claim(await self.ticket())
+        if isinstance(claim, Answer):
+            return _response(claim, headers={"Idempotent-Replayed": "true"})
+        try:
+            answer, refusal = await self._decided(work, adapter)
+            await self.claims.complete(self.session, claim, answer)
+            # Here, not when the handler has returned: a commit that fails must give the claim back, too.
+            await settled(self.session.commit())
+        except BaseException as failure:
+            # First what was written: the next attempt must not wait for its locks.
+            await ended(self.session, failure)
+            # Where the database is away, the lease will run out. What the commit has stored after all stays stored.
+            with suppress(DatabaseUnavailable):
+                await self.claims.release(claim)
+            raise
+        if refusal is not None:
+            raise refusal
+        return _response(answer)
+
+    async def _decided(
+        self, work: Callable[[], Awaitable[T]], adapter: TypeAdapter[T]
+    ) -> tuple[Answer, DomainError | None]:
+        """What is to be stored, and the refusal that it is, if it is one; one that may not be stored is raised."""
         try:
             result = await work()
         except DomainError as refusal:
-            await self._refused(ticket, refusal)
-            raise
-        except BaseException:
-            await self.session.rollback()
-            await self.claims.release(ticket)
-            raise
-        answer = Answer(self.request.scope["route"].status_code or 200, "application/json", adapter.dump_json(result))
-        await self.claims.complete(self.session, ticket, answer)
-        return _response(answer)
+            if not _may_be_stored(refusal):
+                raise
+            if not refusal.keeps_changes:
+                await self.session.rollback()
+            response = self.request.app.problems.answer(refusal, self.request.scope)
+            return Answer(response.status_code, response.media_type or "", bytes(response.body)), refusal
+        status = self.request.scope["route"].status_code or 200
+        body = adapter.dump_json(result, by_alias=True) if is_body_allowed_for_status_code(status) else b""
+        return Answer(status, "application/json", body), None
 
-    async def _refused(self, ticket: Ticket, refusal: DomainError) -> None:
-        if isinstance(refusal, _NOT_STORED) or status_of(type(refusal)) >= _SERVER_ERROR or _is_validation(refusal):
-            await self.session.rollback()
-            await self.claims.release(ticket)
-            return
-        response = self.request.app.problems.answer(refusal, self.request.scope)
-        answer = Answer(response.status_code, response.media_type or "", bytes(response.body))
-        if refusal.keeps_changes:
-            await self.claims.complete(self.session, ticket, answer)
-            return
-        await self.session.rollback()
-        async with self.claims.database.transaction() as session:
-            await self.claims.complete(session, ticket, answer)
+
+def _may_be_stored(refusal: DomainError) -> bool:
+    if isinstance(refusal, _NOT_STORED) or _is_validation(refusal):
+        return False
+    return status_of(type(refusal)) < _SERVER_ERROR
 
 
 def _is_validation(refusal: DomainError) -> bool:
@@ -105,8 +121,10 @@ def _response(answer: Answer, headers: dict[str, str] | None = None) -> Response
 
 async def _fingerprint(request: Request) -> bytes:
     """Path and canonical body: the same JSON in another order or spacing is the same request."""
-    body = await request.body()
-    canonical = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS) if body else b""
+    canonical = await request.body()
+    # A handler without a body may be sent anything.
+    with suppress(orjson.JSONDecodeError):
+        canonical = orjson.dumps(orjson.loads(canonical), option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(request.url.path.encode() + b"\0" + canonical).digest()
 
 

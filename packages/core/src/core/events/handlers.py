@@ -40,7 +40,7 @@ class Handlers:
             async def deliver(event: Event, _database: "Database", resources: object) -> None:
                 await handle(event, resources)
 
-            self.subscriptions.append(Subscription(type_, _consumer(handle), deliver))
+            self._add(Subscription(type_, _consumer(handle), deliver))
             return handle
 
         return register
@@ -57,11 +57,19 @@ class Handlers:
                     if await session.scalar(first.returning(inbox.c.event_id)) is not None:
                         await handle(event, session, resources)
 
-            self.subscriptions.append(Subscription(type_, consumer, deliver))
+            self._add(Subscription(type_, consumer, deliver))
             return handle
 
         return register
 
+    def _add(self, subscription: Subscription) -> None:
+        for other in self.subscriptions:
+            # The inbox would take the second one's work for done.
+            if (other.type, other.consumer) == (subscription.type, subscription.consumer):
+                message = f"{subscription.consumer} handles {subscription.type} twice"
+                raise ValueError(message)
+        self.subscriptions.append(subscription)
+
 
 def _consumer(handle: Callable[..., object]) -> str:
-    return f"{handle.__module__}.{handle.__name__}"
+    return f"{handle.__module__}.{handle.__qualname__}"

@@ -43,4 +43,5 @@ class Events:
         # The database's clock decides what is due: one clock for all replicas.
         await self.session.execute(insert(outbox).values(**row, due_at=func.now() + delay))
         if not delay:
-            sqlalchemy_event.listen(self.session.sync_session, "after_commit", lambda _: self.wake(), once=True)
+            # Not only once: the end of a savepoint counts as a commit, too.
+            sqlalchemy_event.listen(self.session.sync_session, "after_commit", lambda _: self.wake())

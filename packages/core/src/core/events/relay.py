@@ -122,24 +122,31 @@ class Relay:
         ]
 
     async def _deliver(self, claimed: _Claimed) -> None:
-        event = claimed.event
         try:
-            async with asyncio.timeout(HANDLERS_TIMEOUT_S):
-                for subscription in self.subscriptions:
-                    if subscription.type == event.type:
-                        await subscription.handle(event, self.database, self.resources)
-        except Exception as failed:
-            log.exception("event not handled", event_type=event.type, event_id=str(event.id), attempts=claimed.attempts)
+            outcome = await self._outcome(claimed)
+        except (Exception, asyncio.CancelledError) as failed:
+            if _is_ending():
+                # Given back, so that the next relay need not wait for the lease to run out.
+                await self._mark(claimed, {"attempts": claimed.attempts - 1})
+                return
+            event_id = str(claimed.event.id)
+            log.exception(
+                "event not handled", event_type=claimed.event.type, event_id=event_id, attempts=claimed.attempts
+            )
             outcome = _after_failure(claimed.attempts, failed)
-        except asyncio.CancelledError:
-            # Given back, so that the next relay need not wait for the lease to run out.
-            await self._mark(claimed, {"attempts": claimed.attempts - 1})
-            raise
-        else:
-            outcome = {"sent_at": func.now(), "last_error": None}
         await settled(self._mark(claimed, outcome))
         # The next event of its subject, and whatever found no place, may be due.
         self.awake.set()
+
+    async def _outcome(self, claimed: _Claimed) -> dict[str, Any]:
+        if claimed.attempts > ATTEMPTS_MAX:
+            # Nobody lived to say how the last attempt ended: this event ends processes.
+            return {"dead_at": func.now()}
+        async with asyncio.timeout(HANDLERS_TIMEOUT_S):
+            for subscription in self.subscriptions:
+                if subscription.type == claimed.event.type:
+                    await subscription.handle(claimed.event, self.database, self.resources)
+        return {"sent_at": func.now(), "last_error": None}
 
     async def _mark(self, claimed: _Claimed, values: dict[str, Any]) -> None:
         # Whoever let its lease run out has nothing to say any more.
@@ -151,7 +158,12 @@ class Relay:
             log.warning("event will be delivered again", event_id=str(claimed.event.id))
 
 
-def _after_failure(attempts: int, failed: Exception) -> dict[str, Any]:
+def _is_ending() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _after_failure(attempts: int, failed: BaseException) -> dict[str, Any]:
     # The type alone: the text of an exception may quote what nobody should store.
     values: dict[str, Any] = {"last_error": type(failed).__name__}
     if attempts >= ATTEMPTS_MAX:

@@ -1,11 +1,12 @@
 """Claims on idempotency keys (IETF draft-ietf-httpapi-idempotency-key-header-07).
 
 A claim commits in a short transaction of its own before the work; the answer is stored by the transaction that decides
-it. A claim whose owner died can be taken over when its lease has run out.
+it. A claim whose owner died can be taken over when its lease has run out. An owner that was only slow cannot store its
+answer any more, and its work is rolled back: of two who worked for a key, only the later one can commit.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
@@ -16,7 +17,7 @@ from core.database import Database
 from core.errors import Conflict, Invalid
 from core.idempotency.tables import idempotency_keys as keys
 
-# Longer than a request may take, so that only a claim whose owner died is taken over.
+# Longer than a request usually may take, so that work is seldom done in vain.
 LEASE = timedelta(seconds=30)
 KEPT = timedelta(hours=24)
 
@@ -58,55 +59,76 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A key that is the caller's to work for; the end of its lease tells it from the claim that took it over."""
+
+    ticket: Ticket
+    leased_until: datetime
+
+    @property
+    def row(self) -> ColumnElement[bool]:
+        """Its row, as long as nobody has taken it over."""
+        return and_(_is(self.ticket), keys.c.leased_until == self.leased_until, keys.c.status.is_(None))
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """The claims of one service."""
 
     database: Database
 
-    async def claim(self, ticket: Ticket) -> Answer | None:
-        """Claims the key: None means that the work is the caller's to do, an Answer that it has been done.
+    async def claim(self, ticket: Ticket) -> Claim | Answer:
+        """Claims the key: a Claim means that the work is the caller's to do, an Answer that it has been done.
 
         Raises:
             IdempotencyKeyReused: the key belongs to another request; checked first.
             IdempotencyInFlight: the same request is being worked on.
         """
-        values = {"fingerprint": ticket.fingerprint, "leased_until": func.now() + LEASE}
-        expired = keys.c.created_at < func.now() - KEPT
-        abandoned = and_(
-            keys.c.status.is_(None),
-            keys.c.leased_until < func.now(),
-            keys.c.fingerprint == ticket.fingerprint,
-        )
+        # Not now(), which stands still while a transaction waits: no two claims may have the same end.
+        values = {"fingerprint": ticket.fingerprint, "leased_until": func.clock_timestamp() + LEASE}
+        # DO NOTHING: DO UPDATE would wait, on a connection, for the COMMIT of whoever stores the answer just now.
+        new = insert(keys).values(scope=ticket.scope, key=ticket.key, **values).on_conflict_do_nothing()
+        free = _free(ticket)
         fresh = {"created_at": func.now(), "status": None, "media_type": None, "body": None}
-        statement = (
-            insert(keys)
-            .values(scope=ticket.scope, key=ticket.key, **values)
-            .on_conflict_do_update(
-                index_elements=[keys.c.scope, keys.c.key], set_={**values, **fresh}, where=or_(expired, abandoned)
-            )
-            .returning(keys.c.key)
-        )
+        taken_over = update(keys).where(_is(ticket), free).values(**values, **fresh)
         async with self.database.transaction() as session:
-            if await session.scalar(statement) is not None:
-                return None
-            found = (await session.execute(select(keys).where(_is(ticket)))).one_or_none()
-        if found is None or (found.fingerprint == ticket.fingerprint and found.status is None):
-            # None: its owner gave the claim back this instant; the caller's retry will get it.
-            raise IdempotencyInFlight
+            if (leased_until := await session.scalar(new.returning(keys.c.leased_until))) is not None:
+                return Claim(ticket, leased_until)
+            found = (await session.execute(select(keys, free.label("free")).where(_is(ticket)))).one_or_none()
+            if found is None or found.free:
+                # None: its owner gave it back this instant; the caller's retry will get it.
+                if (leased_until := await session.scalar(taken_over.returning(keys.c.leased_until))) is not None:
+                    return Claim(ticket, leased_until)
+                raise IdempotencyInFlight
         if found.fingerprint != ticket.fingerprint:
             raise IdempotencyKeyReused
+        if found.status is None:
+            raise IdempotencyInFlight
         return Answer(found.status, found.media_type, found.body)
 
-    async def complete(self, session: AsyncSession, ticket: Ticket, answer: Answer) -> None:
-        """Stores the answer, in the transaction that decides it."""
-        await session.execute(
-            update(keys).where(_is(ticket)).values(status=answer.status, media_type=answer.media_type, body=answer.body)
-        )
+    async def complete(self, session: AsyncSession, claim: Claim, answer: Answer) -> None:
+        """Stores the answer, in the transaction that decides it.
 
-    async def release(self, ticket: Ticket) -> None:
+        Raises:
+            IdempotencyInFlight: another has taken the claim over; what `session` wrote must not be committed.
+        """
+        stored = (
+            update(keys).where(claim.row).values(status=answer.status, media_type=answer.media_type, body=answer.body)
+        )
+        if await session.scalar(stored.returning(keys.c.key)) is None:
+            raise IdempotencyInFlight
+
+    async def release(self, claim: Claim) -> None:
         """Gives back a claim whose outcome may not be stored, so that the same request can be made again."""
         async with self.database.transaction() as session:
-            await session.execute(delete(keys).where(_is(ticket), keys.c.status.is_(None)))
+            await session.execute(delete(keys).where(claim.row))
+
+
+def _free(ticket: Ticket) -> ColumnElement[bool]:
+    abandoned = and_(
+        keys.c.status.is_(None), keys.c.leased_until < func.now(), keys.c.fingerprint == ticket.fingerprint
+    )
+    return or_(keys.c.created_at < func.now() - KEPT, abandoned)
 
 
 def _is(ticket: Ticket) -> ColumnElement[bool]:

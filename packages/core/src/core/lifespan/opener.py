@@ -45,13 +45,14 @@ class Opener:
         Raises:
             StartupError: it failed, or took longer than `open_timeout_s`.
         """
+        limit = asyncio.timeout(self._open_timeout_s)
         try:
-            async with asyncio.timeout(self._open_timeout_s):
+            async with limit:
                 return await self._stack.enter_async_context(self._bounded_close(name, resource))
-        except TimeoutError as late:
-            message = f"{self._service}: {name} did not open within {self._open_timeout_s:g} s"
-            raise StartupError(message) from late
         except Exception as failed:
+            if limit.expired():
+                message = f"{self._service}: {name} did not open within {self._open_timeout_s:g} s"
+                raise StartupError(message) from failed
             message = f"{self._service}: {name} did not open: {describe(failed)}"
             raise StartupError(message) from failed
 

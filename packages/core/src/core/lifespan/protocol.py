@@ -29,21 +29,29 @@ async def started(app: ASGIApp, *, name: str) -> AsyncIterator[dict[str, Any]]:
     task = asyncio.create_task(run(), name=f"{name} lifespan")
     try:
         await conversation.tell("lifespan.startup", task)
-        if task.done():
-            _raise(name, task.exception())
+    except asyncio.CancelledError:
+        # Whoever waited for the start has given up.
+        task.cancel()
+        await asyncio.wait([task])
+        raise
+    if task.done():
+        _raise(name, task.exception(), conversation.failure)
+    try:
         yield state
     finally:
         if not task.done():
             await conversation.tell("lifespan.shutdown", task)
             await asyncio.wait([task])
-    if (failure := task.exception()) is not None:
+        failure = task.exception()
+    if failure is not None:
         raise failure
 
 
-def _raise(name: str, failure: BaseException | None) -> None:
+def _raise(name: str, failure: BaseException | None, told: str) -> None:
     if isinstance(failure, StartupError):
         raise failure
-    message = f"{name} did not start: {type(failure).__name__}: {failure}"
+    cause = f"{type(failure).__name__}: {failure}" if failure else told or "its lifespan ended without a word"
+    message = f"{name} did not start: {cause}"
     raise StartupError(message) from failure
 
 
@@ -53,13 +61,16 @@ class _Conversation:
     def __init__(self) -> None:
         self._events: asyncio.Queue[Message] = asyncio.Queue()
         self._answered = asyncio.Event()
+        self.failure = ""
 
     async def receive(self) -> Message:
         return await self._events.get()
 
     async def send(self, message: Message) -> None:
-        # A failure needs no note: it ends the task, which says more.
-        if not message["type"].endswith(".failed"):
+        if message["type"].endswith(".failed"):
+            # No answer to wait for: the application ends now, and how it ends says more.
+            self.failure = message.get("message", "")
+        else:
             self._answered.set()
 
     async def tell(self, event: str, task: asyncio.Task[None]) -> None:
@@ -67,5 +78,7 @@ class _Conversation:
         self._answered.clear()
         await self._events.put({"type": event})
         answered = asyncio.create_task(self._answered.wait())
-        await asyncio.wait([answered, task], return_when=asyncio.FIRST_COMPLETED)
-        answered.cancel()
+        try:
+            await asyncio.wait([answered, task], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            answered.cancel()

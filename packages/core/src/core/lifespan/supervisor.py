@@ -9,6 +9,8 @@ import structlog
 
 RESTART_DELAY_S_MIN = 0.1
 RESTART_DELAY_S_MAX = 30.0
+# What swallows its cancellation must not keep resources from closing.
+END_TIMEOUT_S = 5.0
 
 log = structlog.get_logger("core.lifespan")
 
@@ -25,7 +27,11 @@ class Supervisor:
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=END_TIMEOUT_S)
+        for task in self._tasks:
+            if not task.done():
+                log.error("task did not end", task=task.get_name())
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs `work` until the process ends; a failure is logged and `work` starts again, later each time."""
@@ -34,7 +40,10 @@ class Supervisor:
 
 async def _supervised(name: str, work: Callable[[], Awaitable[None]]) -> None:
     delay_s = RESTART_DELAY_S_MIN
-    while True:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in one
+    # Work that failed while it was cancelled has ended for good.
+    while not task.cancelling():
         started = asyncio.get_running_loop().time()
         try:
             await work()

@@ -16,8 +16,8 @@ from core.local.binaries import Binaries
 from core.local.cluster import Cluster
 from core.local.errors import LocalError
 
-# The builtin locale is the same everywhere and needs no ICU, which the wheel lacks. C for the rest keeps the log in
-# English. Only members of the machine's own private directory reach the socket, hence trust.
+# The builtin locale is the same everywhere and needs no ICU, which the wheel lacks (with OpenSSL and pgcrypto). C for
+# the rest keeps the log in English. Only this user reaches the socket, in a private directory: hence trust.
 INITDB = (
     *("--username=postgres", "--auth=trust", "--encoding=UTF8"),
     *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),

@@ -60,7 +60,8 @@ class Postgres:
 
     def url(self, database: str) -> str:
         """Where `database` is, as libpq and asyncpg read it."""
-        return f"postgresql://postgres@/{quote(database, safe='')}?host={self.sockets}"
+        # The port is said: without it, a PGPORT of whoever sits here would be asked for it.
+        return f"postgresql://postgres@/{quote(database, safe='')}?host={self.sockets}&port={PORT}"
 
     def start(self) -> Self:
         """Return when the server takes connections; a second call changes nothing.
@@ -106,7 +107,7 @@ class Postgres:
     def create_database(self, name: str, *, template: str = "template0") -> None:
         """Create it unless it exists, as a copy of `template`, to which nobody may be connected meanwhile.
 
-        Blocks for some 20 ms: from a running event loop, use a thread.
+        Blocks for tens of milliseconds: from a running event loop, use a thread.
 
         Raises:
             LocalError: the server's message.

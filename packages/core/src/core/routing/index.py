@@ -105,6 +105,8 @@ class Candidates:
         for route in iter_route_contexts(self.routes):
             match, _ = route.matches(scope)
             if match is Match.FULL:
+                if route.methods is None and scope["method"] == "HEAD" and "GET" in allowed:
+                    continue  # a mount that would take HEAD from the route that takes GET
                 return set()
             if match is Match.PARTIAL:
                 allowed |= route.methods or set()

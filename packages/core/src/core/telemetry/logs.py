@@ -1,6 +1,8 @@
 """Logs: JSON lines in production, readable ones on a laptop; structlog's, the standard library's, uvicorn's alike."""
 
+import json
 import logging
+import re
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,7 +11,7 @@ from typing import Any, Literal
 import orjson
 import structlog
 
-from core.redaction import redact, redact_mapping
+from core.redaction import MASK, redact, redact_mapping
 from core.telemetry.exchange import Exchange, current_exchange, service_name
 from core.telemetry.writer import LineWriter
 
@@ -36,12 +38,33 @@ def _identity(_logger: object, _method: str, event: LogEvent) -> LogEvent:
     return event
 
 
+# pydantic ends a refusal with what it refused.
+_REFUSED_INPUT = re.compile(r"input_value=.*?(?=, input_type=\w+\])", re.DOTALL)
+_JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
 def _redacted(_logger: object, _method: str, event: LogEvent) -> LogEvent:
-    return {key: redact(value) if isinstance(value, str) else value for key, value in redact_mapping(event).items()}
+    safe = redact_mapping(event)
+    if "exception" in safe:
+        safe["exception"] = _REFUSED_INPUT.sub(f"input_value={MASK}", str(safe["exception"]))
+    return safe
+
+
+def _shown(value: object) -> str:
+    """What is no text may show a secret when it is turned into one: an exception, a URL, a settings object."""
+    return redact(repr(value))
+
+
+def _as_text(_logger: object, _method: str, event: LogEvent) -> LogEvent:
+    return {key: value if isinstance(value, str) else _shown(value) for key, value in event.items()}
 
 
 def _as_json(_logger: object, _method: str, event: LogEvent) -> str:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z).decode()
+    try:
+        return orjson.dumps(event, default=_shown, option=_JSON).decode()
+    except TypeError:
+        # A lone surrogate, a number of more than 64 bits: a line of log is no reason for a request to fail.
+        return json.dumps(event, default=_shown, skipkeys=True)
 
 
 class _Printer:
@@ -49,7 +72,7 @@ class _Printer:
 
     def msg(self, line: str) -> None:
         if _output is not None:
-            _output.write(line.encode() + b"\n")
+            _output.write(_encoded(line))
 
     log = debug = info = warning = error = critical = exception = fatal = msg
 
@@ -58,8 +81,17 @@ class _Handler(logging.Handler):
     """Sends the standard library's records the way of all other lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - what does not fit its arguments is said on stderr, not to the request
+            self.handleError(record)
+            return
         if _output is not None:
-            _output.write(self.format(record).encode() + b"\n")
+            _output.write(_encoded(line))
+
+
+def _encoded(line: str) -> bytes:
+    return line.encode(errors="backslashreplace") + b"\n"
 
 
 @contextmanager
@@ -74,17 +106,9 @@ def logging_to(write: Write, *, level: str, form: Literal["json", "console"]) ->
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _identity,
     ]
-    if form == "console":
-        render: list[Any] = [
-            structlog.dev.ConsoleRenderer(
-                colors=False,
-                sort_keys=False,
-                # The rich one shows local variables: slow, endless, and full of what nobody should read.
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        ]
-    else:
-        render = [structlog.processors.format_exc_info, _redacted, _as_json]
+    # All is text before it is redacted: the console would show the variables of a traceback.
+    console = [_as_text, structlog.dev.ConsoleRenderer(colors=False, sort_keys=False)]
+    render = [structlog.processors.format_exc_info, _redacted, *(console if form == "console" else [_as_json])]
     structlog.configure(
         processors=[*shared, structlog.processors.StackInfoRenderer(), *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -1,4 +1,4 @@
-"""Turns every failure into one shape: a problem document (RFC 9457). No other module decides a status."""
+"""Turns every failure into one shape, a problem document (RFC 9457); no other module decides a status."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -183,7 +183,7 @@ def pointer(location: Sequence[str | int]) -> str:
 
 
 def _unquoted(found: Mapping[str, Any]) -> str:
-    """pydantic's sentence, or a validator's, without what was sent, which some of them quote."""
+    """The sentence of pydantic, or of a validator, without what was sent, which some of them quote."""
     sentence = found["msg"]
     for given in (found.get("input"), found.get("ctx", {}).get("tag")):
         if isinstance(given, str) and len(given) >= _QUOTED_MIN:

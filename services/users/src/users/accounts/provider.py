@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -101,7 +101,7 @@ class Passwords:
 
 
 @asynccontextmanager
-async def open_passwords(settings: PasswordSettings) -> AsyncIterator[Passwords]:
+async def open_passwords(settings: PasswordSettings) -> AsyncGenerator[Passwords]:
     """The threads, as long as the process lives."""
     concurrency = settings.hash_concurrency or os.cpu_count() or 1
     hasher = argon2.PasswordHasher(

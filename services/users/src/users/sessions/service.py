@@ -103,6 +103,9 @@ class Sessions:
             case Verdict.ROTATE:
                 idle_expires_at = min(now + timedelta(days=self.settings.idle_days), session.expires_at)
                 await self.repository.rotate(session, at=now, idle_expires_at=idle_expires_at)
+            case Verdict.REPEAT:
+                # The current token once more: whoever else was faster has it too.
+                pass
         return self._grant(session, roles=user.roles)
 
     async def page(self, user_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int) -> list[SessionRow]:

@@ -1,6 +1,6 @@
 """How signing keys are opened, and how the token services are built."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated
@@ -17,7 +17,7 @@ from users.tokens.service import AccessTokens, OneTimeTokens, SigningKeys, load_
 
 
 @asynccontextmanager
-async def open_signing_keys(resources: Resources) -> AsyncIterator[SigningKeys]:
+async def open_signing_keys(resources: Resources) -> AsyncGenerator[SigningKeys]:
     """The signing keys, as long as the process lives."""
     async with resources.database.transaction() as session:
         repository = SigningKeyRepository(session)

@@ -1,0 +1,86 @@
+"""What the tests of this room look through: a connection of their own, a table, and a server that may be stopped."""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from core.database import Database, open_database
+from core.local import THROW_AWAY, Postgres
+from core.local.cluster import Cluster
+from core.local.throw_away import MEMORY
+from core.settings import DatabaseSettings
+
+
+@pytest.fixture
+async def admin(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that sees what the database under test really holds."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def notes(admin: asyncpg.Connection) -> Callable[..., object]:
+    """A table of texts, no text twice; gives what it holds."""
+    await admin.execute("CREATE TABLE notes (text text UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+
+    async def texts() -> list[str]:
+        return [row["text"] for row in await admin.fetch("SELECT text FROM notes ORDER BY text")]
+
+    return texts
+
+
+@pytest.fixture
+async def slow_commit(admin: asyncpg.Connection, notes: object) -> None:
+    """COMMIT takes 0.3 s for who has written a note."""
+    await admin.execute("""
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION slow()
+    """)
+
+
+@pytest.fixture
+def opened(database_url: str) -> Callable[..., AbstractAsyncContextManager[Database]]:
+    """`opened(pool_size=1)`: the database of this test under other settings."""
+
+    def open_(**settings: object) -> AbstractAsyncContextManager[Database]:
+        limits = {"pool_size": 2, "read_pool_size": 2, "pool_timeout_s": 0.2, **settings}
+        return open_database(DatabaseSettings.model_validate({"url": database_url, **limits}), name="under test")
+
+    return open_
+
+
+class Server(Postgres):
+    """An embedded server that can also hang."""
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """None of its processes does anything until the block ends."""
+        listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        [postmaster] = re.findall(r"\A\d+", Path(Cluster(self.root, 18).data / "postmaster.pid").read_text())
+        family = [int(pid) for pid, parent in map(str.split, listing.splitlines()) if postmaster in (pid, parent)]
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in family:
+                os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server of this module alone, so that it may be stopped; in memory, where there is some."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as directory:
+        own = Server(Path(directory) / "pg", THROW_AWAY)
+        with own:
+            yield own

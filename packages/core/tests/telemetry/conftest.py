@@ -1,0 +1,21 @@
+"""Lines as bytes, in the form that is asked for."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from core.telemetry.logs import logging_to
+
+
+@pytest.fixture
+def written() -> Iterator[Callable[..., list[bytes]]]:
+    """`written(form="console")`: from here on, the lines of this process."""
+    with ExitStack() as stack:
+
+        def start(*, form="json", level="info"):
+            lines: list[bytes] = []
+            stack.enter_context(logging_to(lines.append, level=level, form=form))
+            return lines
+
+        yield start

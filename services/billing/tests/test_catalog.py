@@ -1,0 +1,107 @@
+"""Plans and prices over HTTP."""
+
+import asyncio
+
+import pytest
+
+from billing.app import seed_local
+from core.ports import Seed
+from core.testing import problem
+
+FLAT = {"model": "flat", "unit_amount": "1000", "currency": "EUR", "interval": "month"}
+
+
+async def test_a_plan_is_read_with_its_prices_by_whoever_is_signed_in(keeper, buyer):
+    plan = (await keeper.post("/v1/plans", {"name": "Team", "entitlements": {"seats": 5, "sso": True}})).json()
+    terms = {"unit_amount": "12.120", "tax_rate": "0.21", "trial_days": 14, "interval": "year", "model": "per_unit"}
+    price = (await keeper.post(f"/v1/plans/{plan['id']}/prices", FLAT | terms)).json()
+    assert [each["id"].split("_")[0] for each in (plan, price)] == ["plan", "price"]
+    assert price == {
+        "id": price["id"],
+        "plan_id": plan["id"],
+        "model": "per_unit",
+        "unit_amount": "12.12",
+        "currency": "EUR",
+        "interval": "year",
+        "tax_rate": "0.21",
+        "trial_days": 14,
+        "created_at": price["created_at"],
+    }
+    read = (await buyer.get(f"/v1/plans/{plan['id']}")).json()
+    assert read == plan | {"prices": [price]}
+    assert read["entitlements"] == {"seats": 5, "sso": True}
+    assert price["created_at"].endswith("Z")
+
+
+async def test_plans_are_listed_in_pages(keeper, buyer):
+    made = [(await keeper.post("/v1/plans", {"name": name})).json()["id"] for name in ("A", "B", "C")]
+    first = (await buyer.get("/v1/plans", limit=2)).json()
+    second = (await buyer.get("/v1/plans", limit=2, cursor=first["next_cursor"])).json()
+    assert [plan["id"] for plan in first["data"] + second["data"]] == made
+    assert second["next_cursor"] is None
+
+
+async def test_only_its_keeper_adds_to_the_catalog(buyer, price):
+    for path, body in [("/v1/plans", {"name": "Mine"}), (f"/v1/plans/{price['plan_id']}/prices", FLAT)]:
+        assert problem(await buyer.post(path, body)) == (403, "insufficient_scope")
+
+
+async def test_who_is_not_signed_in_reads_nothing(client, price):
+    for path in ("/v1/plans", f"/v1/plans/{price['plan_id']}"):
+        assert problem(await client.get(path)) == (401, "unauthenticated")
+
+
+async def test_a_plan_that_is_not_there_is_not_found(keeper, price):
+    unknown = "plan_00000000000000000000000000"
+    assert problem(await keeper.get(f"/v1/plans/{unknown}")) == (404, "plan_not_found")
+    assert problem(await keeper.post(f"/v1/plans/{unknown}/prices", FLAT)) == (404, "plan_not_found")
+    assert problem(await keeper.get(f"/v1/plans/{price['id']}")) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"unit_amount": 1000}, "#/unit_amount"),
+        ({"unit_amount": "-1"}, "#/unit_amount"),
+        ({"unit_amount": "1.0000000000001"}, "#/unit_amount"),
+        ({"currency": "XXX"}, "#/currency"),
+        ({"interval": "week"}, "#/interval"),
+        ({"model": "graduated"}, "#/model"),
+        ({"tax_rate": "21"}, "#/tax_rate"),
+        ({"tax_rate": 0.21}, "#/tax_rate"),
+        ({"trial_days": -1}, "#/trial_days"),
+        ({"colour": "red"}, "#/colour"),
+    ],
+)
+async def test_a_price_that_cannot_be_is_refused_by_name(keeper, price, change, pointer):
+    response = await keeper.post(f"/v1/plans/{price['plan_id']}/prices", FLAT | change)
+    assert problem(response) == (422, "validation_failed")
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": ""},
+        {"name": "A", "entitlements": {"Seats": 1}},
+        {"name": "A", "entitlements": {"seats": 1.5}},
+        {"name": "A", "entitlements": {"seats": -1}},
+        {"name": "A", "entitlements": {"seats": "many"}},
+        {"name": "A", "prices": []},
+    ],
+)
+async def test_a_plan_that_cannot_be_is_refused(keeper, body):
+    assert problem(await keeper.post("/v1/plans", body)) == (422, "validation_failed")
+
+
+async def test_a_laptop_starts_with_two_plans_however_often_it_starts(resources, buyer):
+    seed = Seed(admin_email="admin@example.com", admin_password="unused here")
+    await asyncio.gather(*(seed_local(resources, seed) for _ in range(3)))
+    first = (await buyer.get("/v1/plans")).json()
+    await seed_local(resources, seed)
+    assert (await buyer.get("/v1/plans")).json() == first
+    assert {plan["name"]: [price["interval"] for price in plan["prices"]] for plan in first["data"]} == {
+        "Starter": ["month", "year"],
+        "Team": ["month", "year"],
+    }

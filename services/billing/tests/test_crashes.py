@@ -1,0 +1,95 @@
+"""A process that dies between the steps of a purchase: the retry of the request goes on with it, and charges once."""
+
+import asyncio
+
+import pytest
+
+from billing.collection.service import Collection
+from billing.payments.provider import Sandbox
+from core.idempotency import Claims
+from core.testing import problem
+
+OPEN = {"subscriptions": ["incomplete"], "invoices": ["open"], "payments": ["processing"]}
+PAID = {"subscriptions": ["active"], "invoices": ["paid"], "payments": ["succeeded"], "sandbox_charges": ["succeeded"]}
+STEPS = [
+    pytest.param(Sandbox, "charge", [], id="before the provider is asked"),
+    pytest.param(Collection, "settle", ["succeeded"], id="after the provider has charged"),
+    pytest.param(Claims, "complete", ["succeeded"], id="when the answer is stored"),
+]
+
+
+@pytest.fixture
+def lease_runs_out(rows):
+    """The time after which another process takes over what a dead one had claimed."""
+    return lambda: rows("UPDATE idempotency_keys SET leased_until = now()")
+
+
+@pytest.mark.parametrize(("kind", "step", "charged"), STEPS)
+async def test_subscribing_goes_on(payer, price, on_record, crash, lease_runs_out, kind, step, charged):
+    body = {"price_id": price["id"]}
+    restart = crash(kind, step)
+    assert problem(await payer.post("/v1/subscriptions", body, key="one")) == (500, "internal_error")
+    assert await on_record() == OPEN | {"sandbox_charges": charged}
+    restart()
+    assert problem(await payer.post("/v1/subscriptions", body, key="one")) == (409, "idempotency_in_flight")
+    await lease_runs_out()
+    subscription = await payer.subscribe(price, key="one")
+    assert subscription["status"] == "active"
+    assert await on_record() == PAID
+    assert await payer.subscribe(price, key="one") == subscription
+
+
+@pytest.mark.parametrize(("kind", "step", "charged"), STEPS)
+async def test_paying_goes_on(unpaid, on_record, crash, lease_runs_out, kind, step, charged):
+    buyer, subscription = unpaid
+    path = f"/v1/invoices/{subscription['latest_invoice']['id']}/pay"
+    body = {"payment_method_id": await buyer.add_card()}
+    restart = crash(kind, step)
+    assert problem(await buyer.post(path, body, key="one")) == (500, "internal_error")
+    assert (await on_record())["sandbox_charges"] == ["failed", *charged]
+    restart()
+    assert problem(await buyer.post(path, body)) == (409, "payment_in_progress")
+    await lease_runs_out()
+    assert (await buyer.post(path, body, key="one")).json()["status"] == "paid"
+    assert await on_record() == {
+        "subscriptions": ["active"],
+        "invoices": ["paid"],
+        "payments": ["failed", "succeeded"],
+        "sandbox_charges": ["failed", "succeeded"],
+    }
+
+
+async def test_two_processes_that_take_over_at_once_charge_once(payer, price, on_record, crash, monkeypatch):
+    restart = crash(Sandbox, "charge")
+    await payer.post("/v1/subscriptions", {"price_id": price["id"]}, key="one")
+    restart()
+    # Nobody claims anything: the least favourable case, that of a lease which runs out while its owner still works.
+    monkeypatch.setattr(Claims, "claim", lambda *_: asyncio.sleep(0))
+    answers = await asyncio.gather(*(payer.subscribe(price, key="one") for _ in range(8)))
+    assert {answer["status"] for answer in answers} == {"active"}
+    assert await on_record() == PAID
+
+
+async def test_a_key_that_began_one_purchase_never_begins_another(payer, price, make_price, on_record, crash, rows):
+    restart = crash(Sandbox, "charge")
+    await payer.post("/v1/subscriptions", {"price_id": price["id"]}, key="one")
+    restart()
+    # As a day later, when the claim is forgotten.
+    await rows("DELETE FROM idempotency_keys")
+    other = {"price_id": (await make_price())["id"]}
+    response = await payer.post("/v1/subscriptions", other, key="one")
+    assert problem(response) == (422, "idempotency_key_reused")
+    assert await on_record() == OPEN | {"sandbox_charges": []}
+
+
+async def test_a_key_that_began_one_payment_never_begins_another(unpaid, payer, make_price, crash, rows):
+    buyer, first = unpaid
+    second = await buyer.subscribe(await make_price())
+    paths = [f"/v1/invoices/{each['latest_invoice']['id']}/pay" for each in (first, second)]
+    await buyer.post(paths[0], key="one")
+    await rows("DELETE FROM idempotency_keys")
+    assert problem(await buyer.post(paths[1], key="one")) == (422, "idempotency_key_reused")
+    # The payment that the key began is over: its outcome is told, and nothing is charged.
+    charges = await rows("SELECT 1 FROM sandbox_charges")
+    assert problem(await buyer.post(paths[0], key="one")) == (402, "payment_failed")
+    assert await rows("SELECT 1 FROM sandbox_charges") == charges

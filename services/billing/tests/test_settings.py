@@ -1,0 +1,41 @@
+"""What billing can be told, and what it refuses."""
+
+import pytest
+
+from billing.settings import Settings
+from core.settings import ConfigurationError
+
+PRODUCTION = {
+    "environment": "production",
+    "public_url": "https://api.example.com/billing",
+    "database": {"url": "postgresql://billing:pw@db/billing"},
+    "mail": {"url": "smtp://mail:587", "sender": "billing@example.com"},
+    "secret_key": "4f9c1e7ad0b35826f1c07e94ab6d2358",
+    "clients": {"users": {"url": "https://api.example.com/users"}},
+}
+
+
+def test_the_tokens_of_users_are_believed():
+    assert Settings(**PRODUCTION).tokens.issuer == "https://api.example.com/users"
+
+
+def test_in_production_it_must_be_said_where_users_is():
+    with pytest.raises(ConfigurationError, match="BILLING_CLIENTS__USERS__URL"):
+        Settings(**PRODUCTION | {"clients": {}})
+
+
+@pytest.mark.parametrize(
+    ("change", "variable"),
+    [
+        ({"provider": "paypal"}, "BILLING_PROVIDER"),
+        ({"invoice_series": "inv-"}, "BILLING_INVOICE_SERIES"),
+        ({"invoice_series": ""}, "BILLING_INVOICE_SERIES"),
+        ({"settle_after_s": -1}, "BILLING_SETTLE_AFTER_S"),
+        ({"seller": {"name": ""}}, "BILLING_SELLER__NAME"),
+        ({"seller": {"country": "Netherlands"}}, "BILLING_SELLER__COUNTRY"),
+        ({"seller": {"iban": "x"}}, "BILLING_SELLER__IBAN"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(change, variable):
+    with pytest.raises(ConfigurationError, match=variable):
+        Settings(**PRODUCTION | change)
