@@ -1,14 +1,9 @@
 """Hashing: what it costs, that it never blocks the loop, and what happens when too many ask at once."""
 
 import asyncio
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-
-import pytest
 
 from core.testing import problem, running
-from users.accounts.provider import HashingBusy, Offload, common_passwords, open_passwords
+from users.accounts.provider import common_passwords, open_passwords
 from users.settings import PasswordSettings
 
 PASSWORD = "plum tractor orbit velvet"
@@ -54,43 +49,9 @@ async def test_more_sign_ins_than_can_wait_are_told_to_come_back(build):
     told = [problem(answer) for answer in answers]
     assert told.count((401, "invalid_credentials")) >= 2
     busy = [answer for answer in answers if answer.status_code == 503]
-    assert problem(busy[0]) == (503, "password_hashing_busy")
+    assert problem(busy[0]) == (503, "overloaded")
     assert busy[0].headers["retry-after"] == "1"
     assert len(busy) + told.count((401, "invalid_credentials")) == 8
-
-
-@pytest.fixture
-async def narrow():
-    """A place for one, and a queue for one."""
-    with ThreadPoolExecutor(1) as executor:
-        yield Offload(executor, concurrency=1, queue_max=1)
-
-
-async def test_a_caller_who_leaves_frees_the_place_only_when_the_work_is_done(narrow):
-    release = threading.Event()
-    leaving = asyncio.create_task(narrow(partial(release.wait, 5)))
-    await asyncio.sleep(0.01)
-    leaving.cancel()
-    waiting = asyncio.create_task(narrow(lambda: "done"))
-    await asyncio.sleep(0.01)
-    with pytest.raises(HashingBusy):
-        await narrow(lambda: "refused")
-    release.set()
-    assert await waiting == "done"
-
-
-async def test_a_caller_who_leaves_the_queue_frees_their_place_in_it(narrow):
-    release = threading.Event()
-    running_ = asyncio.create_task(narrow(partial(release.wait, 5)))
-    waiting = asyncio.create_task(narrow(lambda: "gone"))
-    await asyncio.sleep(0.01)
-    waiting.cancel()
-    await asyncio.sleep(0)
-    after = asyncio.create_task(narrow(lambda: "done"))
-    await asyncio.sleep(0.01)
-    release.set()
-    assert await running_
-    assert await after == "done"
 
 
 def test_the_shipped_list_is_in_lower_case_and_says_nothing_twice():

@@ -85,7 +85,7 @@ def chassis(
 
     `lifespan` opens what lives as long as the process, tells readiness what to check, and gives the state of requests.
     """
-    readiness = Readiness()
+    readiness = Readiness(interval_s=settings.server.readiness_interval_s)
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:

@@ -4,9 +4,10 @@ import asyncio
 
 import structlog
 from fastapi.exceptions import ResponseValidationError
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import InternalError
+from core.errors import BadRequest, InternalError
 from core.telemetry.exchange import EXCHANGE
 from core.web.problems import Problems, pointer
 
@@ -32,6 +33,10 @@ class CatchAll:
         start = _Start(send)
         try:
             await self._serve(scope, receive, start.send)
+        except ClientDisconnect:
+            # No failure of ours. Nobody reads the answer, but whoever reads the access line.
+            if not start.begun:
+                await self._problems.answer(BadRequest(), scope)(scope, receive, send)
         except Exception as failure:
             # Starlette wraps a refusal that comes after the start, which nobody has seen yet.
             refusal = self._problems.of(failure.__cause__, scope) if start.held else None

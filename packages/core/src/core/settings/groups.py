@@ -33,6 +33,9 @@ class ServerSettings(Group):
     request_timeout_s: float = Field(
         default=12, gt=0, le=300, description="How long a request may take before it is cancelled and answered 504."
     )
+    readiness_interval_s: float = Field(
+        default=5, gt=0, le=60, description="How often the critical checks behind /readyz run."
+    )
     open_timeout_s: float = Field(
         default=10, gt=0, le=120, description="How long one resource may take to open at startup."
     )

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import Scope
 
 from core.errors import Unavailable
 from core.web.problems import Problems
+from core.web.routes import PlainRoute
 
 INTERVAL_S = 5.0
 CHECK_TIMEOUT_S = 3.0
@@ -94,7 +94,7 @@ def is_probe(scope: Scope) -> bool:
     return scope["path"].removeprefix(scope.get("root_path", "")) in _PATHS
 
 
-def probe_routes(readiness: Readiness, problems: Problems, *, detailed: bool) -> list[Route]:
+def probe_routes(readiness: Readiness, problems: Problems, *, detailed: bool) -> list[PlainRoute]:
     """`/livez` touches nothing; `/readyz` says whether to send requests; `/startupz` whether this has started."""
 
     async def livez(_request: Request) -> Response:
@@ -112,6 +112,6 @@ def probe_routes(readiness: Readiness, problems: Problems, *, detailed: bool) ->
         return JSONResponse({"status": "ok"})
 
     return [
-        Route(path, endpoint, include_in_schema=False)
+        PlainRoute(path, endpoint, include_in_schema=False)
         for path, endpoint in (("/livez", livez), ("/readyz", readyz), ("/startupz", startupz))
     ]

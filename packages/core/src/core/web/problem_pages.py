@@ -5,10 +5,10 @@ from html import escape
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
 from core.errors import DomainError, NotFound
 from core.web.problems import Problems, status_of
+from core.web.routes import PlainRoute
 
 
 def problem_kinds(root: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:
@@ -19,7 +19,7 @@ def problem_kinds(root: type[DomainError] = DomainError) -> Iterator[type[Domain
         yield from problem_kinds(kind)
 
 
-def problem_pages(problems: Problems) -> list[Route]:
+def problem_pages(problems: Problems) -> list[PlainRoute]:
     """`/problems/<code>`."""
 
     async def page(request: Request) -> Response:
@@ -33,4 +33,4 @@ def problem_pages(problems: Problems) -> list[Route]:
             f"<body><h1>{status_of(kind).value} <code>{kind.code}</code></h1><p>{meaning}</p></body></html>"
         )
 
-    return [Route("/problems/{code}", page, include_in_schema=False)]
+    return [PlainRoute("/problems/{code}", page, include_in_schema=False)]

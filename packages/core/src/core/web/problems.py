@@ -10,7 +10,6 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -99,9 +98,6 @@ class Problems:
                 # No refusal: FastAPI's way to say 304 or 303 from a dependency.
                 return Response(status_code=error.status_code, headers=error.headers)
             return self.answer(from_http(error), scope, headers=error.headers)
-        if isinstance(error, ClientDisconnect):
-            # Nobody reads it; whoever reads the log sees no failure of ours.
-            return self.answer(errors.BadRequest(), scope)
         return None
 
     def install(self, app: FastAPI) -> None:
@@ -120,7 +116,7 @@ class Problems:
             # From a layer outside CatchAll; Starlette raises it again for Guard, which logs it.
             return self.answer(errors.InternalError(), request.scope)
 
-        for kind in (DomainError, HTTPException, ClientDisconnect):
+        for kind in (DomainError, HTTPException):
             app.add_exception_handler(kind, on_refusal)
         app.add_exception_handler(RequestValidationError, on_invalid_request)
         app.add_exception_handler(Exception, on_unexpected)

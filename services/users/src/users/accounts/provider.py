@@ -1,66 +1,22 @@
 """Argon2id in threads: so many hashes at once, so many in the queue, and none on the event loop."""
 
-import asyncio
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
-from typing import TypeVar
 
 import argon2
 from argon2.exceptions import VerifyMismatchError
 
-from core.errors import Unavailable
+from core.offload import Offload, open_offload
 from users.settings import PasswordSettings
 
 # OWASP Password Storage Cheat Sheet and RFC 9106, section 3.1: 128 bits of salt, 256 of tag.
 SALT_BYTES = 16
 TAG_BYTES = 32
-# Long enough for a full queue to be worked off.
-RETRY_AFTER_S = 1
-
-T = TypeVar("T")
-
-
-class HashingBusy(Unavailable):
-    """More passwords are waiting to be checked than can be checked soon."""
-
-    code = "password_hashing_busy"
-
-    def __init__(self) -> None:
-        super().__init__(retry_after_s=RETRY_AFTER_S)
-
-
-class Offload:
-    """Runs work that keeps a CPU busy in threads: `concurrency` at once, and a bounded queue of who waits."""
-
-    def __init__(self, executor: ThreadPoolExecutor, *, concurrency: int, queue_max: int) -> None:
-        self._executor = executor
-        self._free = asyncio.Semaphore(concurrency)
-        self._queue_max = queue_max
-        self._waiting = 0
-
-    async def __call__(self, work: Callable[[], T]) -> T:
-        """The result of `work`.
-
-        Raises:
-            HashingBusy: the queue is full.
-        """
-        if self._free.locked() and self._waiting >= self._queue_max:
-            raise HashingBusy
-        self._waiting += 1
-        try:
-            await self._free.acquire()
-        finally:
-            self._waiting -= 1
-        running = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        running.add_done_callback(lambda _: self._free.release())
-        # A caller who leaves does not stop the thread: its place is free only when the work is done.
-        return await asyncio.shield(running)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +33,7 @@ class Passwords:
         """The hash to store.
 
         Raises:
-            HashingBusy: try again later.
+            Overloaded: try again later.
         """
         return await self.offload(partial(self.hasher.hash, password))
 
@@ -85,7 +41,7 @@ class Passwords:
         """Whether this is the password; the same work where there is no hash, and the answer is no.
 
         Raises:
-            HashingBusy: try again later.
+            Overloaded: try again later.
         """
         return await self.offload(partial(self._verify, hashed or self.nobody, password)) and hashed is not None
 
@@ -112,14 +68,10 @@ async def open_passwords(settings: PasswordSettings) -> AsyncGenerator[Passwords
         salt_len=SALT_BYTES,
         type=argon2.Type.ID,
     )
-    executor = ThreadPoolExecutor(concurrency, thread_name_prefix="passwords")
-    try:
-        offload = Offload(executor, concurrency=concurrency, queue_max=settings.hash_queue_max)
+    async with open_offload("passwords", concurrency=concurrency, queue_max=settings.hash_queue_max) as offload:
         nobody = await offload(partial(hasher.hash, secrets.token_urlsafe()))
         common = await offload(common_passwords)
         yield Passwords(offload, hasher, nobody, common | {word.casefold() for word in settings.context_words})
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def common_passwords() -> frozenset[str]:

@@ -110,7 +110,7 @@ class Accounts:
         Raises:
             InvalidCredentials: one of the two is wrong.
             EmailUnverified, UserSuspended: both are right, and that is not enough.
-            HashingBusy: too many are waiting.
+            Overloaded: too many are waiting.
         """
         # Read outside the transaction: no connection is held while the password is checked.
         found = await self.repository.credential(rules.normalised(email))

@@ -59,7 +59,7 @@ class Sessions:
         """Signs somebody in.
 
         Raises:
-            InvalidCredentials, EmailUnverified, UserSuspended, HashingBusy: as Accounts.authenticate says.
+            InvalidCredentials, EmailUnverified, UserSuspended, Overloaded: as Accounts.authenticate says.
         """
         user = await self.accounts.authenticate(email=email, password=password)
         now = self.clock.now()

@@ -1,0 +1,196 @@
+"""Reads: what they give, what they refuse, and what a reader who is cancelled leaves behind."""
+
+import asyncio
+import enum
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import ARRAY, Dialect, Enum, Float, Integer, Numeric, String, bindparam, column, func, literal, select
+from sqlalchemy import literal_column as sql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+from core.database import DatabaseUnavailable, Query, UtcDateTime
+
+KYIV = timezone(timedelta(hours=2))
+
+
+class One(BaseModel):
+    one: int
+
+
+ONE = Query(select(literal(1).label("one")), One)
+NUMBERS = Query(select(func.generate_series(1, bindparam("last", type_=Integer)).label("one")), One)
+SLEEP = Query(select(sql("1 FROM pg_sleep(30)", Integer).label("one")), One)
+ECHO = Query(select(bindparam("value", type_=Integer).label("one")), One)
+OPEN_TRANSACTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'under test' AND query LIKE '%sleep%'"
+
+
+class Colour(enum.Enum):
+    RED = "r"
+    BLUE = "b"
+
+
+class Cents(TypeDecorator[int]):
+    """Whole cents over a numeric column."""
+
+    impl = Numeric
+    cache_ok = True
+
+    def process_result_value(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value * 100)
+
+
+class Everything(BaseModel):
+    colour: Colour
+    colours: list[Colour]
+    price: Decimal
+    prices: list[Decimal]
+    ratio: float
+    cents: int
+    at: datetime
+    moments: list[datetime]
+    document: dict[str, Any]
+    documents: list[Any]
+    nothing: Decimal | None
+
+
+async def test_every_type_comes_back_as_sqlalchemy_gives_it(database, admin):
+    await admin.execute("CREATE TYPE colour AS ENUM ('RED', 'BLUE')")
+    colour = Enum(Colour)
+    everything = select(
+        sql("'RED'::colour", colour).label("colour"),
+        sql("'{RED,BLUE}'::colour[]", ARRAY(colour)).label("colours"),
+        sql("1.10::numeric", Numeric).label("price"),
+        sql("'{1.10,2}'::numeric[]", ARRAY(Numeric)).label("prices"),
+        sql("0.5::float8", Float).label("ratio"),
+        sql("1.25::numeric", Cents).label("cents"),
+        sql("'2026-05-01T14:00+02'::timestamptz", UtcDateTime).label("at"),
+        sql("'{2026-05-01T14:00+02}'::timestamptz[]", ARRAY(UtcDateTime)).label("moments"),
+        sql("""'{"a": [1, null]}'::jsonb""", JSONB).label("document"),
+        sql("""'[1, "b"]'::json""", JSONB).label("documents"),
+        sql("NULL::numeric", Numeric).label("nothing"),
+    )
+    found = await database.reads.first(Query(everything, Everything))
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    assert found == Everything(
+        colour=Colour.RED,
+        colours=[Colour.RED, Colour.BLUE],
+        price=Decimal("1.10"),
+        prices=[Decimal("1.10"), Decimal(2)],
+        ratio=0.5,
+        cents=125,
+        at=noon,
+        moments=[noon],
+        document={"a": [1, None]},
+        documents=[1, "b"],
+        nothing=None,
+    )
+    assert found.at.tzinfo is UTC
+
+
+async def test_parameters_are_bound_as_sqlalchemy_binds_them(database, admin):
+    class Same(BaseModel):
+        same: bool
+
+    moment, document = bindparam("at", type_=UtcDateTime), bindparam("document", type_=JSONB)
+    same = (moment == sql("'2026-05-01T12:00Z'::timestamptz")) & (document["a"].astext == "1")
+    query = Query(select(same.label("same")), Same)
+    given = {"at": datetime(2026, 5, 1, 14, tzinfo=KYIV), "document": {"a": 1}}
+    assert await database.reads.first(query, **given) == Same(same=True)
+    with pytest.raises(ValueError, match="no time zone"):
+        await database.reads.first(query, at=datetime(2026, 5, 1), document={})  # noqa: DTZ001 - the point
+
+
+async def test_all_gives_every_row_and_first_the_first(database):
+    assert [row.one for row in await database.reads.all(NUMBERS, last=3)] == [1, 2, 3]
+    assert await database.reads.first(NUMBERS, last=3) == One(one=1)
+    assert await database.reads.first(NUMBERS, last=0) is None
+    assert await database.reads.all(NUMBERS, last=0) == []
+
+
+async def test_a_read_cannot_write(database, notes):
+    write = Query(select(sql("1 FROM nextval('numbers')", Integer).label("one")), One)
+    async with database.reads.pool.acquire() as connection:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await connection.execute("INSERT INTO notes VALUES ('a')")
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await connection.execute("CREATE SEQUENCE numbers")
+    assert write.sql
+    assert await notes() == []
+
+
+async def test_a_read_is_one_statement_and_nothing_else(opened):
+    async with opened(read_pool_size=1) as database:
+        await database.reads.first(ONE)
+        said: list[str] = []
+        async with database.reads.pool.acquire() as connection:
+            # The pool's proxy forgets its listeners; the connection itself keeps them.
+            connection._con.add_query_logger(lambda record: said.append(record.query))
+        await database.reads.first(ONE)
+        await database.reads.all(NUMBERS, last=2)
+    assert said == [ONE.sql, NUMBERS.sql]
+
+
+async def test_readers_who_are_cancelled_leave_every_connection_usable(opened, admin):
+    async with opened(read_pool_size=2, pool_timeout_s=5) as database:
+        readers = [asyncio.create_task(database.reads.first(SLEEP)) for _ in range(6)]
+        while await admin.fetchval(OPEN_TRANSACTIONS) < 2:
+            await asyncio.sleep(0.005)
+        for reader in readers:
+            reader.cancel()
+        assert all(isinstance(each, asyncio.CancelledError) for each in await asyncio.gather(*readers, return_exceptions=True))
+        async with asyncio.timeout(2):
+            assert await asyncio.gather(*(database.reads.first(ONE) for _ in range(6))) == [One(one=1)] * 6
+        assert await admin.fetchval(OPEN_TRANSACTIONS) == 0
+        assert database.reads.free._value == 2
+
+
+async def test_a_reader_waits_for_a_connection_and_is_told_when_none_comes(opened):
+    async with opened(read_pool_size=1, pool_timeout_s=0.2) as database:
+        held = database.reads.pool.acquire()
+        await held
+        began = asyncio.get_running_loop().time()
+        reading = [asyncio.create_task(database.reads.first(ONE)) for _ in range(3)]
+        await asyncio.sleep(0.3)
+        assert not reading[0].done()
+        for late in reading[1:]:
+            with pytest.raises(DatabaseUnavailable):
+                await late
+        assert asyncio.get_running_loop().time() - began < 1
+        await held.__aexit__()
+        assert await reading[0] == One(one=1)
+
+
+async def test_a_read_that_takes_too_long_is_ended(opened):
+    async with opened(statement_timeout_ms=50) as database:
+        with pytest.raises(DatabaseUnavailable) as raised:
+            await database.reads.first(SLEEP)
+        assert "statement timeout" in str(raised.value.__cause__)
+
+
+async def test_a_value_that_fits_no_parameter_is_our_mistake_and_no_outage(database):
+    with pytest.raises(asyncpg.DataError):
+        await database.reads.first(ECHO, value=2**40)
+    assert await database.reads.first(ECHO, value=2) == One(one=2)
+
+
+async def test_a_connection_that_is_lost_is_told_and_replaced(opened, admin):
+    async with opened(read_pool_size=1) as database:
+        reading = asyncio.create_task(database.reads.first(SLEEP))
+        while not (
+            pid := await admin.fetchval("SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()")
+        ):
+            await asyncio.sleep(0.005)
+        await admin.execute("SELECT pg_terminate_backend($1, 1000)", pid)
+        with pytest.raises(DatabaseUnavailable):
+            await reading
+        assert await database.reads.first(ONE) == One(one=1)
+
+
+def test_columns_of_text_need_no_processing():
+    assert Query(select(column("one", String)), One)._results == {}
