@@ -1,5 +1,6 @@
 """Ids sort by their making, and TypeIDs are exactly those of the specification."""
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
@@ -8,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import FastAPI
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -18,7 +19,8 @@ InvoiceId = Annotated[UUID, TypeId("inv")]
 KNOWN = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 KNOWN_ID = "inv_01h455vb4pex5vsknk084sn02q"
 
-# The specification's vectors, version 0.3.0: https://github.com/jetify-com/typeid/tree/main/spec (valid.json, invalid.json)
+# The specification's vectors, version 0.3.0: valid.json and invalid.json in
+# https://github.com/jetify-com/typeid/tree/main/spec
 VALID = {
     "nil": ("", "00000000000000000000000000", "00000000-0000-0000-0000-000000000000"),
     "one": ("", "00000000000000000000000001", "00000000-0000-0000-0000-000000000001"),
@@ -52,11 +54,11 @@ INVALID = {
     "prefix-underscore-end": "prefix__00000000000000000000000000",
     # Ours: what Python would let pass.
     "suffix-newline": "prefix_01h455vb4pex5vsknk084sn02q\n",
-    "suffix-other-digits": "prefix_٠1h455vb4pex5vsknk084sn02q",
+    "suffix-other-digits": "prefix_\N{ARABIC-INDIC DIGIT ZERO}1h455vb4pex5vsknk084sn02q",
     "prefix-newline": "prefix\n_01h455vb4pex5vsknk084sn02q",
     "empty": "",
 }
-prefixes = st.from_regex(r"([a-z]([a-z_]{0,61}[a-z])?)?", fullmatch=True)
+prefixes = st.text("abz_", max_size=61).map(lambda inner: f"a{inner}z") | st.sampled_from(["", "a"])
 
 
 @pytest.mark.parametrize(("prefix", "text", "value"), VALID.values(), ids=VALID)
@@ -68,14 +70,14 @@ def test_a_valid_id_is_read_and_written(prefix, text, value):
 @pytest.mark.parametrize("text", INVALID.values(), ids=INVALID)
 def test_no_prefix_makes_an_invalid_id_valid(text):
     for end in range(len(text) + 1):
-        with pytest.raises(ValueError, match="not an id|not a TypeID prefix"):
+        with pytest.raises(ValueError, match=r"not an id|not a TypeID prefix"):
             parse_id(text[:end], text)
 
 
-@pytest.mark.parametrize("other", ["inv", "inva", "in", ""])
-def test_an_id_of_another_kind_is_refused(other):
-    with pytest.raises(ValueError, match="not an id of the form"):
-        parse_id(other, "invoice_01h455vb4pex5vsknk084sn02q")
+@pytest.mark.parametrize("text", ["invoice_01h455vb4pex5vsknk084sn02q", "01h455vb4pex5vsknk084sn02q", str(KNOWN)])
+def test_an_id_of_another_kind_is_refused(text):
+    with pytest.raises(ValueError, match="not an id of the form inv_"):
+        parse_id("inv", text)
 
 
 @pytest.mark.parametrize("prefix", ["Inv", "inv1", "_inv", "inv_", "_", "inv-x", "é", "inv\n", "a" * 64])
@@ -85,16 +87,19 @@ def test_a_prefix_outside_the_specification_is_refused(prefix):
             use()
 
 
+@settings(deadline=None)
 @given(prefixes, st.uuids())
 def test_what_is_written_is_read_back(prefix, value):
     assert parse_id(prefix, format_id(prefix, value)) == value
 
 
+@settings(deadline=None)
 @given(st.uuids(), st.uuids())
 def test_ids_of_a_kind_sort_as_their_uuids_do(first, second):
     assert (format_id("inv", first) < format_id("inv", second)) == (first < second)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_other_text_is_refused(text):
     with pytest.raises(ValueError, match="not an id of the form"):
@@ -119,6 +124,7 @@ def test_the_fields_stand_where_the_rfc_has_them():
     assert str(made)[:18] == "017f22e2-79b0-7800"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(min_value=0, max_value=2**62), min_size=2, max_size=50))
 def test_ids_sort_as_they_were_made_whatever_the_clock_does(readings):
     clock = iter(readings)
@@ -130,11 +136,16 @@ def test_ids_sort_as_they_were_made_whatever_the_clock_does(readings):
 
 
 def test_ids_of_all_threads_are_different_and_sorted_within_each():
+    def stopped_clock():
+        time.sleep(0)  # lets another thread run, right in the middle
+        return 0
+
+    ids = TimeOrderedIds(now_ns=stopped_clock)
     with ThreadPoolExecutor(4) as threads:
-        batches = list(threads.map(lambda _: [new_id() for _ in range(2_000)], range(4)))
+        batches = list(threads.map(lambda _: [ids.new() for _ in range(500)], range(4)))
     assert all(batch == sorted(batch) for batch in batches)
     # The time and its fraction alone are different, without the help of the random bits.
-    assert len({value.int >> 64 for batch in batches for value in batch}) == 8_000
+    assert len({value.int >> 64 for batch in batches for value in batch}) == 2_000
 
 
 class Invoice(BaseModel):

@@ -1,28 +1,27 @@
-"""The billing service under test, and people who buy from it."""
+"""The billing service under test, open for each module's tests, and people who buy from it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from core.client import InProcess
 from core.dependencies.resources import STATE
 from core.idempotency import Claims
-from core.ids import format_id, new_id
+from core.ids import format_id, new_id, parse_id
 from core.lifespan import started
 from core.opening import LOCAL_ISSUER
 from core.ports import Ports
 from core.resources import Resources
 from core.services import Service
+from core.settings import merged
 from core.testing import SERVICE_URL, MovableClock
+from core.testing.databases import TemplateDatabase
 from core.tokens import LocalKey, sign_access_token
 
 Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
@@ -33,48 +32,79 @@ def service() -> Service:
     return Service("billing", "billing.app")
 
 
-@pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
+@dataclass(frozen=True)
+class Shop:
+    """The running service. Its tests share it, and each buys as somebody new: an hour of real trade in one database."""
+
+    client: httpx.AsyncClient
+    resources: Resources
+    clock: MovableClock
+    key: LocalKey
+    database: asyncpg.Connection
+
+    def bearer(self, *scopes: str, subject: str) -> dict[str, str]:
+        """The header of a caller; `usr_…` has a session, `svc_…` none."""
+        is_user, now = subject.startswith("usr_"), datetime.now(UTC)
+        token = sign_access_token(
+            key=self.key.private,
+            kid=self.key.kid,
+            issuer=LOCAL_ISSUER,
+            audience=["api"],
+            subject=subject,
+            client_id="tests",
+            session_id=new_id() if is_user else None,
+            scopes=scopes,
+            roles=(),
+            auth_time=now if is_user else None,
+            now=now,
+            lifetime=timedelta(minutes=5),
+        )
+        return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="module")
+async def shop(
+    service: Service,
+    template: TemplateDatabase,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Shop]:
+    """The service of a module; what the module calls SETTINGS is laid over the usual ones."""
+    folder, name, clock = tmp_path_factory.mktemp("shop"), await template.copy(), MovableClock()
+    url = template.postgres.url(name)
+    usual = {
+        "environment": "local",
+        "public_url": SERVICE_URL,
+        "database": {"url": url, "pool_size": 5, "read_pool_size": 2},
+        "data_dir": str(folder),
+    }
+    settings = service.settings.model_validate(merged(usual, getattr(request.module, "SETTINGS", {})))
+    key, database = LocalKey.open(folder, environment="local"), await asyncpg.connect(url)
+    app = service.create_app(settings, Ports(clock=clock))
+    async with (
+        started(app, name="billing") as state,
+        httpx.AsyncClient(transport=InProcess(app, state), base_url=SERVICE_URL) as client,
+    ):
+        yield Shop(client, state[STATE], clock, key, database)
+    await database.close()
+    await template.drop(name)
 
 
 @pytest.fixture
-def ports(clock: MovableClock) -> Ports:
-    return Ports(clock=clock)
+def clock(shop: Shop) -> Iterator[MovableClock]:
+    """The business clock; the next test finds it at the present again."""
+    yield shop.clock
+    shop.clock.current = datetime.now(UTC)
 
 
 @pytest.fixture
-async def state(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    """What the running application has opened."""
-    async with started(app, name="billing") as opened:
-        yield opened
-
-
-@pytest.fixture
-def resources(state: dict[str, Any]) -> Resources:
-    return state[STATE]
-
-
-@pytest.fixture
-async def client(app: FastAPI, state: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application whose resources the test has, too."""
-    async with httpx.AsyncClient(transport=InProcess(app, state), base_url=SERVICE_URL) as made:
-        yield made
-
-
-@pytest.fixture
-async def rows(database_url: str) -> AsyncIterator[Rows]:
+def rows(shop: Shop) -> Rows:
     """`await rows("SELECT …", value)`: what the database has, as the test sees it from outside."""
-    async with AsyncExitStack() as stack:
-        opened: list[asyncpg.Connection] = []
 
-        async def run(statement: str, *values: object) -> list[dict[str, Any]]:
-            if not opened:
-                opened.append(await asyncpg.connect(database_url))
-                stack.push_async_callback(opened[0].close)
-            return [dict(record) for record in await opened[0].fetch(statement, *values)]
+    async def run(statement: str, *values: object) -> list[dict[str, Any]]:
+        return [dict(record) for record in await shop.database.fetch(statement, *values)]
 
-        yield run
+    return run
 
 
 @dataclass(frozen=True)
@@ -82,9 +112,10 @@ class Person:
     """Somebody who is signed in."""
 
     client: httpx.AsyncClient
+    subject: str
     headers: dict[str, str]
 
-    async def get(self, path: str, **parameters: object) -> httpx.Response:
+    async def get(self, path: str, **parameters: str | int) -> httpx.Response:
         return await self.client.get(path, headers=self.headers, params=parameters)
 
     async def post(self, path: str, body: object = None, *, key: str | None = "") -> httpx.Response:
@@ -106,9 +137,27 @@ class Person:
 
 
 @pytest.fixture
-def person(client: httpx.AsyncClient, signed_in: Callable[..., dict[str, str]]) -> Callable[..., Person]:
+def person(shop: Shop) -> Callable[..., Person]:
     """`person("catalog:write")`: somebody new, with these scopes."""
-    return lambda *scopes: Person(client, signed_in(*scopes))
+
+    def arrive(*scopes: str) -> Person:
+        subject = format_id("usr", new_id())
+        return Person(shop.client, subject, shop.bearer(*scopes, subject=subject))
+
+    return arrive
+
+
+@pytest.fixture
+def nobody(shop: Shop) -> Person:
+    """Somebody who is not signed in."""
+    return Person(shop.client, "", {})
+
+
+@pytest.fixture
+def machine(shop: Shop) -> Person:
+    """A caller that is no user."""
+    subject = format_id("svc", new_id())
+    return Person(shop.client, subject, shop.bearer(subject=subject))
 
 
 @pytest.fixture
@@ -133,7 +182,7 @@ async def payer(person: Callable[..., Person]) -> Person:
 
 @pytest.fixture
 def make_price(keeper: Person) -> Callable[..., Awaitable[dict[str, Any]]]:
-    """`await make_price(unit_amount="999")`: a price of a plan of its own; unless it is said otherwise, 10 EUR a month."""
+    """`await make_price(unit_amount="999")`: a price of a plan of its own; 10 EUR a month if nothing else is said."""
 
     async def make(**terms: object) -> dict[str, Any]:
         plan = (await keeper.post("/v1/plans", {"name": "Team"})).json()
@@ -160,34 +209,22 @@ async def unpaid(person: Callable[..., Person], price: dict[str, Any]) -> tuple[
 
 
 @pytest.fixture
-def machine(resources: Resources, tmp_path: Path) -> dict[str, str]:
-    """The header of a caller that is no user."""
-    key = LocalKey.open(tmp_path, environment="local")
-    token = sign_access_token(
-        key=key.private,
-        kid=key.kid,
-        issuer=LOCAL_ISSUER,
-        audience=["api"],
-        subject=format_id("svc", new_id()),
-        client_id="tests",
-        session_id=None,
-        scopes=(),
-        roles=(),
-        auth_time=None,
-        now=datetime.now(UTC),
-        lifetime=timedelta(minutes=5),
-    )
-    return {"Authorization": f"Bearer {token}"}
+def on_record(rows: Rows) -> Callable[[Person], Awaitable[dict[str, list[str]]]]:
+    """`await on_record(buyer)`: the states of all that somebody's purchases left, and those of the provider's books."""
+    sources = {
+        "subscriptions": "subscriptions s JOIN customers c ON c.id = s.customer_id",
+        "invoices": "invoices s JOIN customers c ON c.id = s.customer_id",
+        "payments": "payments s JOIN invoices i ON i.id = s.invoice_id JOIN customers c ON c.id = i.customer_id",
+        "charges": "sandbox_charges s JOIN payments p ON p.id = s.payment_id JOIN invoices i ON i.id = p.invoice_id"
+        " JOIN customers c ON c.id = i.customer_id",
+    }
 
-
-@pytest.fixture
-def on_record(rows: Rows) -> Callable[[], Awaitable[dict[str, list[str]]]]:
-    """`await on_record()`: the states of all that a purchase leaves, and those of the provider's own books."""
-
-    async def run() -> dict[str, list[str]]:
-        tables = ("subscriptions", "invoices", "payments", "sandbox_charges")
-        found = {table: await rows(f"SELECT status FROM {table}") for table in tables}  # noqa: S608 - the names above
-        return {table: [row["status"] for row in statuses] for table, statuses in found.items()}
+    async def run(person: Person) -> dict[str, list[str]]:
+        user_id, found = parse_id("usr", person.subject), {}
+        for name, source in sources.items():
+            statement = f"SELECT s.status FROM {source} WHERE c.user_id = $1 ORDER BY s.created_at"  # noqa: S608 - ours
+            found[name] = [row["status"] for row in await rows(statement, user_id)]
+        return found
 
     return run
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from billing.ledger.service import Ledger
 
 
-async def numbers(rows):
-    return [row["number"] for row in await rows("SELECT number FROM invoices ORDER BY number")]
+async def numbers(rows, *years):
+    every = await rows("SELECT number FROM invoices ORDER BY number")
+    return [row["number"] for row in every if row["number"].split("-")[1] in years]
 
 
 async def test_twenty_invoices_at_once_of_which_some_fail_leave_no_gap(person, make_price, rows, monkeypatch):
@@ -29,11 +30,11 @@ async def test_twenty_invoices_at_once_of_which_some_fail_leave_no_gap(person, m
     done = [response for response in responses if response.status_code == 201]
     assert 0 < len(done) < 20
     year = done[0].json()["created_at"][:4]
-    assert await numbers(rows) == [f"INV-{year}-{position:06d}" for position in range(1, len(done) + 1)]
+    assert await numbers(rows, year) == [f"INV-{year}-{position:06d}" for position in range(1, len(done) + 1)]
 
 
 async def test_each_year_counts_from_one(payer, make_price, clock, rows):
-    for instant in ("2025-12-31T23:59:59", "2026-01-01T00:00:00", "2026-01-01T00:00:00"):
+    for instant in ("2035-12-31T23:59:59", "2036-01-01T00:00:00", "2036-01-01T00:00:00"):
         clock.current = datetime.fromisoformat(instant).replace(tzinfo=UTC)
         await payer.subscribe(await make_price())
-    assert await numbers(rows) == ["INV-2025-000001", "INV-2026-000001", "INV-2026-000002"]
+    assert await numbers(rows, "2035", "2036") == ["INV-2035-000001", "INV-2036-000001", "INV-2036-000002"]

@@ -2,12 +2,10 @@
 
 import asyncio
 
-import pytest
-
 from core.testing import problem
 
 
-async def test_a_card_is_kept_without_its_number(buyer, rows):
+async def test_a_card_is_kept_without_its_number(buyer):
     response = await buyer.post("/v1/payment-methods", {"provider_token": "pm_card_visa"})
     method = response.json()
     assert response.status_code == 201
@@ -48,19 +46,19 @@ async def test_methods_are_listed_in_pages_to_their_owner_alone(payer, buyer):
     assert (await buyer.get("/v1/payment-methods")).json()["data"] == []
 
 
-async def test_a_token_that_the_provider_does_not_know_is_refused(buyer, rows):
+async def test_a_token_that_the_provider_does_not_know_is_refused(buyer):
     response = await buyer.post("/v1/payment-methods", {"provider_token": "pm_card_mars"})
     assert problem(response) == (422, "payment_method_refused")
     assert response.json()["errors"][0]["pointer"] == "#/provider_token"
-    assert await rows("SELECT 1 FROM payment_methods") == []
+    assert (await buyer.get("/v1/payment-methods")).json()["data"] == []
 
 
-async def test_the_same_request_adds_one_method(buyer, rows):
+async def test_the_same_request_adds_one_method(buyer):
     body = {"provider_token": "pm_card_visa"}
     first = await buyer.post("/v1/payment-methods", body, key="one")
     again = await buyer.post("/v1/payment-methods", body, key="one")
     assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
-    assert len(await rows("SELECT 1 FROM payment_methods")) == 1
+    assert len((await buyer.get("/v1/payment-methods")).json()["data"]) == 1
 
 
 async def test_a_method_needs_an_idempotency_key(buyer):
@@ -68,11 +66,10 @@ async def test_a_method_needs_an_idempotency_key(buyer):
     assert problem(response) == (400, "idempotency_key_required")
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"provider_token": ""}, {"provider_token": "pm_card_visa", "default": "yes"}, {"provider_token": 1}]
-)
-async def test_a_method_that_cannot_be_is_refused(buyer, body):
-    assert problem(await buyer.post("/v1/payment-methods", body)) == (422, "validation_failed")
+async def test_a_method_that_cannot_be_is_refused(buyer, subtests):
+    for body in ({}, {"provider_token": ""}, {"provider_token": 1}, {"provider_token": "a", "default": "yes"}):
+        with subtests.test(body=body):
+            assert problem(await buyer.post("/v1/payment-methods", body)) == (422, "validation_failed")
 
 
 async def test_an_unknown_field_is_refused(buyer):

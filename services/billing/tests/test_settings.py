@@ -1,11 +1,13 @@
 """What billing can be told, and what it refuses."""
 
+from typing import Any
+
 import pytest
 
 from billing.settings import Settings
 from core.settings import ConfigurationError
 
-PRODUCTION = {
+PRODUCTION: dict[str, Any] = {
     "environment": "production",
     "public_url": "https://api.example.com/billing",
     "database": {"url": "postgresql://billing:pw@db/billing"},

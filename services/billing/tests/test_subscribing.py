@@ -1,9 +1,9 @@
 """Subscribing over HTTP: from a price to a paid, numbered invoice, and every way in which it is refused."""
 
+import re
 from datetime import UTC, datetime
 
-import pytest
-
+from core.ids import parse_id
 from core.testing import problem
 
 
@@ -33,7 +33,7 @@ async def test_subscribing_gives_a_paid_and_numbered_invoice(payer, make_price, 
     # 3 times 1234.5 = 3703.5, half away from zero 3704; 21 % of it 777.84.
     assert invoice == {
         "id": invoice["id"],
-        "number": "INV-2024-000001",
+        "number": invoice["number"],
         "status": "paid",
         "currency": "EUR",
         "subtotal": euro(3704),
@@ -66,7 +66,9 @@ async def test_subscribing_gives_a_paid_and_numbered_invoice(payer, make_price, 
         "paid_at": instant,
         "last_payment": {"id": invoice["last_payment"]["id"], "status": "succeeded", "decline_code": None},
     }
-    assert await rows("SELECT amount_minor, currency, status FROM sandbox_charges") == [
+    assert re.fullmatch(r"INV-2024-\d{6}", invoice["number"])
+    charged = "SELECT amount_minor, currency, status FROM sandbox_charges WHERE payment_id = $1"
+    assert await rows(charged, parse_id("pay", invoice["last_payment"]["id"])) == [
         {"amount_minor": 4482, "currency": "EUR", "status": "succeeded"}
     ]
 
@@ -82,12 +84,11 @@ async def test_what_was_answered_is_what_is_read(payer, price):
 
 async def test_each_change_of_state_is_announced_once_in_order(payer, price, rows):
     subscription = await payer.subscribe(price)
-    announced = await rows(
-        "SELECT type, subject, sequence FROM outbox WHERE type <> 'payment.settle' ORDER BY position"
-    )
     invoice_id = subscription["latest_invoice"]["id"]
     payment_id = subscription["latest_invoice"]["last_payment"]["id"]
-    assert [tuple(event.values()) for event in announced] == [
+    subjects = [subscription["customer_id"], subscription["id"], invoice_id, payment_id]
+    announced = "SELECT type, subject, sequence FROM outbox WHERE subject = ANY($1) ORDER BY position"
+    assert [tuple(event.values()) for event in await rows(announced, subjects)] == [
         ("customer.created", subscription["customer_id"], 1),
         ("subscription.created", subscription["id"], 1),
         ("invoice.finalized", invoice_id, 1),
@@ -100,29 +101,30 @@ async def test_each_change_of_state_is_announced_once_in_order(payer, price, row
 
 async def test_a_buyer_and_a_seller_stand_on_the_invoice(payer, price, rows):
     subscription = await payer.subscribe(price)
-    (invoice,) = await rows("SELECT seller::text, buyer::text FROM invoices")
+    invoice_id = parse_id("inv", subscription["latest_invoice"]["id"])
+    (invoice,) = await rows("SELECT seller::text, buyer::text FROM invoices WHERE id = $1", invoice_id)
     assert "Example Ltd" in invoice["seller"]
     assert subscription["customer_id"] in invoice["buyer"]
 
 
-@pytest.mark.parametrize(
-    ("card", "decline_code"),
-    [
-        ("pm_card_visa_chargeDeclined", "generic_decline"),
-        ("pm_card_visa_chargeDeclinedInsufficientFunds", "insufficient_funds"),
-        ("pm_card_visa_chargeDeclinedLostCard", "lost_card"),
-        ("pm_card_chargeCustomerFail", "generic_decline"),
-    ],
-)
-async def test_a_declined_card_leaves_the_subscription_incomplete_and_the_invoice_open(
-    buyer, price, card, decline_code
-):
-    await buyer.add_card(card)
-    subscription = await buyer.subscribe(price)
-    invoice = subscription["latest_invoice"]
-    assert (subscription["status"], invoice["status"]) == ("incomplete", "open")
-    assert invoice["amount_remaining"] == euro(1000)
-    assert (invoice["last_payment"]["status"], invoice["last_payment"]["decline_code"]) == ("failed", decline_code)
+DECLINES = {
+    "pm_card_visa_chargeDeclined": "generic_decline",
+    "pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
+    "pm_card_visa_chargeDeclinedLostCard": "lost_card",
+    "pm_card_chargeCustomerFail": "generic_decline",
+}
+
+
+async def test_a_declined_card_leaves_the_subscription_incomplete_and_the_invoice_open(person, price, subtests):
+    for card, decline_code in DECLINES.items():
+        with subtests.test(card=card):
+            buyer = person()
+            await buyer.add_card(card)
+            subscription = await buyer.subscribe(price)
+            invoice, payment = subscription["latest_invoice"], subscription["latest_invoice"]["last_payment"]
+            assert (subscription["status"], invoice["status"]) == ("incomplete", "open")
+            assert invoice["amount_remaining"] == euro(1000)
+            assert (payment["status"], payment["decline_code"]) == ("failed", decline_code)
 
 
 async def test_a_card_that_wants_its_owner_to_confirm_says_so(buyer, price):
@@ -143,16 +145,17 @@ async def test_what_costs_nothing_needs_no_payment_method_and_no_posting(buyer, 
     subscription = await buyer.subscribe(await make_price(unit_amount="0"))
     invoice = subscription["latest_invoice"]
     assert (subscription["status"], invoice["status"], invoice["total"]) == ("active", "paid", euro(0))
-    assert (invoice["number"][-7:], invoice["last_payment"]) == ("-000001", None)
-    assert await rows("SELECT 1 FROM ledger_transactions UNION SELECT 1 FROM payments") == []
+    assert invoice["number"].startswith("INV-")
+    assert invoice["last_payment"] is None
+    assert await rows("SELECT 1 FROM ledger_transactions WHERE source = $1", invoice["id"]) == []
 
 
-async def test_a_trial_begins_without_an_invoice(buyer, make_price, clock, rows):
+async def test_a_trial_begins_without_an_invoice(buyer, make_price, clock):
     clock.current = datetime(2024, 2, 1, tzinfo=UTC)
     subscription = await buyer.subscribe(await make_price(trial_days=14))
     assert (subscription["status"], subscription["latest_invoice"]) == ("trialing", None)
     assert subscription["current_period_end"] == "2024-02-15T00:00:00Z"
-    assert await rows("SELECT 1 FROM invoices") == []
+    assert (await buyer.get("/v1/invoices")).json()["data"] == []
     assert (await buyer.get(f"/v1/subscriptions/{subscription['id']}")).json() == subscription
 
 
@@ -175,12 +178,10 @@ async def test_a_subscription_that_waits_for_its_payment_counts_too(unpaid, pric
     assert problem(response) == (409, "already_subscribed")
 
 
-async def test_without_a_payment_method_nothing_begins(buyer, price, rows):
+async def test_without_a_payment_method_nothing_begins(buyer, price, on_record):
     response = await buyer.post("/v1/subscriptions", {"price_id": price["id"]})
     assert problem(response) == (409, "payment_method_required")
-    assert (
-        await rows("SELECT 1 FROM subscriptions UNION ALL SELECT 1 FROM invoices UNION ALL SELECT 1 FROM outbox") == []
-    )
+    assert await on_record(buyer) == {"subscriptions": [], "invoices": [], "payments": [], "charges": []}
 
 
 async def test_the_first_purchase_settles_the_currency_of_the_account(payer, price, make_price):
@@ -232,19 +233,20 @@ async def test_lists_have_pages(payer, make_price):
         assert problem(await payer.get(path, customer="me")) == (422, "validation_failed")
 
 
-@pytest.mark.parametrize(
-    ("change", "pointer"),
-    [
-        ({"price_id": "prod_123"}, "#/price_id"),
-        ({"quantity": 0}, "#/quantity"),
-        ({"quantity": 1.5}, "#/quantity"),
-        ({"quantity": "2"}, "#/quantity"),
-        ({"quantity": 100_001}, "#/quantity"),
-        ({"payment_method_id": "pm_card_visa"}, "#/payment_method_id"),
-        ({"coupon": "FREE"}, "#/coupon"),
-    ],
-)
-async def test_a_subscription_that_cannot_be_is_refused_by_name(payer, price, change, pointer):
-    response = await payer.post("/v1/subscriptions", {"price_id": price["id"]} | change)
-    assert problem(response) == (422, "validation_failed")
-    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+REFUSED = [
+    ({"price_id": "prod_123"}, "#/price_id"),
+    ({"quantity": 0}, "#/quantity"),
+    ({"quantity": 1.5}, "#/quantity"),
+    ({"quantity": "2"}, "#/quantity"),
+    ({"quantity": 100_001}, "#/quantity"),
+    ({"payment_method_id": "pm_card_visa"}, "#/payment_method_id"),
+    ({"coupon": "FREE"}, "#/coupon"),
+]
+
+
+async def test_a_subscription_that_cannot_be_is_refused_by_name(payer, price, subtests):
+    for change, pointer in REFUSED:
+        with subtests.test(change=change):
+            response = await payer.post("/v1/subscriptions", {"price_id": price["id"]} | change)
+            assert problem(response) == (422, "validation_failed")
+            assert [error["pointer"] for error in response.json()["errors"]] == [pointer]

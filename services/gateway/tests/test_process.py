@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,19 +82,8 @@ def until(condition: Callable[[], bool], otherwise: Callable[[], str]) -> None:
 
 def processes_of(directory: Path) -> list[str]:
     """Every process whose command line names the directory: the gateway's children and PostgreSQL."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if str(directory) in line]
-
-
-@contextmanager
-def running_gateway(data_dir: Path, *options: str, **kwargs: Any) -> Iterator[Gateway]:
-    gateway = Gateway(data_dir, *options, **kwargs)
-    try:
-        gateway.wait_until_ready()
-        yield gateway
-    finally:
-        gateway.process.send_signal(signal.SIGTERM)
-        gateway.wait()
 
 
 @pytest.fixture
@@ -102,98 +91,126 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_it_says_what_runs_and_ctrl_c_leaves_nothing(data_dir):
-    with running_gateway(data_dir) as gateway:
-        assert gateway.get("/tea/v1/cups").status_code == 200
-        os.killpg(gateway.process.pid, signal.SIGINT)
-        assert gateway.wait() == 0
+@pytest.fixture
+def start() -> Iterator[Callable[..., Gateway]]:
+    """Starts gateways; none outlives its test, however that ends."""
+    started: list[Gateway] = []
+
+    def start(*arguments: Any, **options: Any) -> Gateway:
+        started.append(Gateway(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        with suppress(ProcessLookupError):
+            os.killpg(gateway.process.pid, signal.SIGKILL)
+        gateway.wait()
+
+
+@pytest.fixture
+def serve(start) -> Callable[..., Gateway]:
+    """Starts a gateway and waits until it is ready."""
+
+    def serve(*arguments: Any, **options: Any) -> Gateway:
+        gateway = start(*arguments, **options)
+        gateway.wait_until_ready()
+        return gateway
+
+    return serve
+
+
+def test_it_says_what_runs_and_ctrl_c_leaves_nothing(data_dir, serve):
+    gateway = serve(data_dir)
+    assert gateway.get("/tea/v1/cups").status_code == 200
+    os.killpg(gateway.process.pid, signal.SIGINT)
+    assert gateway.wait() == 0
     for said in (f"http://127.0.0.1:{gateway.port}/tea", "/docs", "/_dev/api/mail", "admin@example.com / "):
         assert said in gateway.said
     assert "Traceback" not in gateway.said
     assert processes_of(data_dir) == []
 
 
-def test_data_and_the_generated_password_survive_a_kill(data_dir):
-    first = Gateway(data_dir)
-    first.wait_until_ready()
+def test_data_and_the_generated_password_survive_a_kill(data_dir, serve):
+    first = serve(data_dir)
     httpx.post(f"http://127.0.0.1:{first.port}/tea/v1/cups", json={"name": "kept"})
     first.process.kill()
     first.wait()
     if sys.platform == "linux":
         until(lambda: processes_of(data_dir) == [], lambda: str(processes_of(data_dir)))
-    with running_gateway(data_dir) as second:
-        assert {"name": "kept"} in second.get("/tea/v1/cups").json()
+    second = serve(data_dir)
+    assert {"name": "kept"} in second.get("/tea/v1/cups").json()
     (password,) = re.findall(r"admin@example.com / (\S+)", first.said)
     assert f"admin@example.com / {password}" in second.said
 
 
-def test_a_port_in_use_is_one_sentence(data_dir):
+def test_a_port_in_use_is_one_sentence(data_dir, start):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        gateway = Gateway(data_dir, "--port", str(port))
+        gateway = start(data_dir, "--port", str(port))
         assert gateway.wait() != 0
     assert gateway.said == f"Port {port} on 127.0.0.1 is in use by another process; choose another with --port.\n"
 
 
-def test_a_data_directory_that_cannot_be_written_is_one_sentence(tmp_path):
+def test_a_data_directory_that_cannot_be_written_is_one_sentence(tmp_path, start):
     (tmp_path / "file").touch()
-    gateway = Gateway(tmp_path / "file" / "data")
+    gateway = start(tmp_path / "file" / "data")
     assert gateway.wait() != 0
     assert len(gateway.said.splitlines()) == 1
     assert "is not a directory" in gateway.said
 
 
-def test_a_second_gateway_on_the_same_data_is_one_sentence(data_dir):
-    with running_gateway(data_dir) as first:
-        second = Gateway(data_dir)
-        assert second.wait() != 0
-        assert second.said.startswith(f"Another gateway (process {first.process.pid}) already uses")
-        assert len(second.said.splitlines()) == 1
-        assert first.get("/readyz").status_code == 200
+def test_a_second_gateway_on_the_same_data_is_one_sentence(data_dir, start, serve):
+    first = serve(data_dir)
+    second = start(data_dir)
+    assert second.wait() != 0
+    assert second.said.startswith(f"Another gateway (process {first.process.pid}) already uses")
+    assert len(second.said.splitlines()) == 1
+    assert first.get("/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("variable", ["GATEWAY_ENVIRONMENT", "TEA_ENVIRONMENT"])
-def test_another_environment_is_refused(data_dir, variable):
-    gateway = Gateway(data_dir, environment={variable: "production"})
+def test_another_environment_is_refused(data_dir, start, variable):
+    gateway = start(data_dir, environment={variable: "production"})
     assert gateway.wait() != 0
     assert "Traceback" not in gateway.said
     assert variable in gateway.said
 
 
-def test_a_service_that_cannot_be_configured_is_explained(data_dir):
-    gateway = Gateway(data_dir, environment={"TEA_DATABSE__POOL_SIZE": "3"})
+def test_a_service_that_cannot_be_configured_is_explained(data_dir, start):
+    gateway = start(data_dir, environment={"TEA_DATABSE__POOL_SIZE": "3"})
     assert gateway.wait() == 78
     assert "TEA_DATABASE__POOL_SIZE" in gateway.said
 
 
-def test_a_changed_file_restarts_the_services_and_spares_the_database(data_dir, tmp_path):
+def test_a_changed_file_restarts_the_services_and_spares_the_database(data_dir, tmp_path, serve):
     installed = Path(shutil.copytree(INSTALLED, tmp_path / "installed"))
-    with running_gateway(data_dir, "--reload", installed=installed) as gateway:
-        database = [line for line in processes_of(data_dir) if "postgres" in line]
-        source = installed / "tea" / "app.py"
-        source.write_text(source.read_text().replace('"/elsewhere"', '"/reloaded"'))
-        until(lambda: gateway.answers("/tea/v1/cups/reloaded") == 200, lambda: gateway.said)
-        assert [line for line in processes_of(data_dir) if "postgres -D" in line] == [
-            line for line in database if "postgres -D" in line
-        ]
-        os.killpg(gateway.process.pid, signal.SIGINT)
-        assert gateway.wait() == 0
+    gateway = serve(data_dir, "--reload", installed=installed)
+    database = servers_of(data_dir)
+    source = installed / "tea" / "app.py"
+    source.write_text(source.read_text().replace('"/elsewhere"', '"/reloaded"'))
+    until(lambda: gateway.answers("/tea/v1/cups/reloaded") == 200, lambda: gateway.said)
+    assert servers_of(data_dir) == database != []
+    os.killpg(gateway.process.pid, signal.SIGINT)
+    assert gateway.wait() == 0
     assert processes_of(data_dir) == []
     assert "Traceback" not in gateway.said
 
 
+def servers_of(directory: Path) -> list[str]:
+    return [line for line in processes_of(directory) if "postgres -D" in line]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
-def test_a_killed_reloader_takes_everything_with_it(data_dir):
-    gateway = Gateway(data_dir, "--reload")
-    gateway.wait_until_ready()
+def test_a_killed_reloader_takes_everything_with_it(data_dir, serve):
+    gateway = serve(data_dir, "--reload")
     gateway.process.kill()
     gateway.wait()
     until(lambda: processes_of(data_dir) == [], lambda: str(processes_of(data_dir)))
-    until(lambda: _is_free(gateway.port), lambda: "the port is still taken")
+    until(lambda: is_free(gateway.port), lambda: "the port is still taken")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0

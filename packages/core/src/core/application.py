@@ -42,6 +42,8 @@ class ChassisApp(FastAPI):
             lifespan=lifespan,
             middleware=inner_layers(self.deadlines, self.problems),
             redirect_slashes=False,
+            # Where the document itself is: below a mount, or a prefix that a proxy takes away.
+            servers=[{"url": "."}],
             # core.web.documentation serves both: without a network, and serialised once.
             openapi_url=None,
             docs_url=None,

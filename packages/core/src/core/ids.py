@@ -76,10 +76,9 @@ def parse_id(prefix: str, text: str) -> UUID:
         ValueError: the text is not a TypeID with this prefix, or the prefix is none.
     """
     stem = _stem(prefix)
-    suffix = text.removeprefix(stem)
-    if len(suffix) + len(stem) != len(text) or _SUFFIX.fullmatch(suffix) is None:
+    if not text.startswith(stem) or _SUFFIX.fullmatch(text, len(stem)) is None:
         raise ValueError(f"not an id of the form {stem}{_SUFFIX_EXAMPLE}")
-    return UUID(int=int(suffix.translate(_TO_INT_DIGITS), 32))
+    return UUID(int=int(text[len(stem) :].translate(_TO_INT_DIGITS), 32))
 
 
 @lru_cache(maxsize=256)

@@ -1,11 +1,11 @@
-"""What the tests of this room look through: a connection of their own, a table, and a server that may be stopped."""
+"""What the tests of this room look at: a table of notes, and a server of their own that may be stopped."""
 
 import os
 import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
@@ -17,14 +17,6 @@ from core.local import THROW_AWAY, Postgres
 from core.local.cluster import Cluster
 from core.local.throw_away import MEMORY
 from core.settings import DatabaseSettings
-
-
-@pytest.fixture
-async def admin(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that sees what the database under test really holds."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

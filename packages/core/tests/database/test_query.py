@@ -1,6 +1,6 @@
 """A Query is settled when its module is imported: what cannot work fails there."""
 
-from uuid import UUID
+import re
 
 import pytest
 from pydantic import BaseModel
@@ -52,8 +52,9 @@ def test_a_list_as_a_parameter_is_refused():
 
 def test_values_in_the_statement_are_its_defaults():
     query = Query(select(things.c.id).where(things.c.name.in_(["a", "b"])).limit(3), Thing)
-    assert query.sql.endswith("IN ($1::VARCHAR, $2::VARCHAR) \n LIMIT $3::INTEGER".replace("$3", "$1").replace("$2", "$3").replace("$1", "$2", 1)) or True
-    assert sorted(map(str, query.arguments({}))) == ["3", "a", "b"]
+    # In the order of the SQL, whichever it is.
+    numbers = [int(number) for number in re.findall(r"\$(\d)", query.sql)]
+    assert [query.arguments({})[number - 1] for number in numbers] == ["a", "b", 3]
 
 
 def test_parameters_stand_in_the_order_of_the_sql():
@@ -79,9 +80,3 @@ def test_other_parameters_than_the_statements_are_refused(given):
 def test_a_column_of_numbers_in_an_array_can_be_read():
     query = Query(select(literal(1).label("id"), literal_column("prices", ARRAY(Numeric)).label("prices")), Thing)
     assert isinstance(query, Query)
-
-
-def test_an_id_is_given_as_it_is():
-    by_id = Query(select(literal(1).label("id")).where(literal_column("uuid") == bindparam("id")), Thing)
-    value = UUID(int=1)
-    assert by_id.arguments({"id": value}) == [value]

@@ -2,11 +2,13 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.database import DatabaseUnavailable
+from core.database import Database, DatabaseUnavailable
 from core.errors import Conflict
 
 INSERT = text("INSERT INTO notes VALUES (:text)")
@@ -25,20 +27,22 @@ async def test_what_was_written_is_committed_when_the_block_ends(database, notes
     assert await notes() == ["a"]
 
 
+async def write_and_fail(database: Database, failure: Exception) -> None:
+    async with database.transaction() as session:
+        await session.execute(INSERT, {"text": "a"})
+        raise failure
+
+
 @pytest.mark.parametrize("failure", [Conflict(), RuntimeError("a bug")])
 async def test_a_refusal_or_a_bug_rolls_back(database, notes, failure):
     with pytest.raises(type(failure)):
-        async with database.transaction() as session:
-            await session.execute(INSERT, {"text": "a"})
-            raise failure
+        await write_and_fail(database, failure)
     assert await notes() == []
 
 
 async def test_a_refusal_that_keeps_its_changes_is_committed_and_raised(database, notes):
     with pytest.raises(Kept):
-        async with database.transaction() as session:
-            await session.execute(INSERT, {"text": "a"})
-            raise Kept
+        await write_and_fail(database, Kept())
     assert await notes() == ["a"]
 
 
@@ -66,39 +70,62 @@ async def test_a_block_that_is_cancelled_rolls_back(database, notes):
     assert await notes() == []
 
 
-async def test_a_commit_that_has_begun_is_finished_though_its_task_is_cancelled(database, notes, slow_commit, admin):
+async def test_a_commit_that_has_begun_is_finished_though_its_task_is_cancelled(
+    database, notes, slow_commit, admin, becomes
+):
     async def write() -> None:
         async with database.transaction() as session:
             await session.execute(INSERT, {"text": "a"})
 
     task = asyncio.create_task(write())
-    while not await admin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query = 'COMMIT;' AND state = 'active'"):
-        await asyncio.sleep(0.005)
-    task.cancel()
-    await asyncio.sleep(0.05)
-    task.cancel()
+    committing = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query = 'COMMIT;' AND state = 'active'"
+    await becomes(lambda: admin.fetchval(committing))
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0.05)
     assert not task.done()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await notes() == ["a"]
 
 
+async def lose_connection(session: AsyncSession, admin: asyncpg.Connection) -> int:
+    pid = await session.scalar(text("SELECT pg_backend_pid()"))
+    await admin.execute("SELECT pg_terminate_backend($1, 1000)", pid)
+    return pid
+
+
 async def test_a_lost_connection_does_not_hide_why_the_block_failed(database, admin):
-    with pytest.raises(Conflict):
+    async def refuse() -> None:
         async with database.transaction() as session:
-            pid = await session.scalar(text("SELECT pg_backend_pid()"))
-            await admin.execute("SELECT pg_terminate_backend($1, 1000)", pid)
+            await lose_connection(session, admin)
             raise Conflict
 
+    with pytest.raises(Conflict):
+        await refuse()
 
-async def test_a_connection_that_is_lost_is_told_and_replaced(database, admin):
-    with pytest.raises(DatabaseUnavailable):
+
+async def test_a_connection_that_is_lost_is_told_and_replaced(opened, admin):
+    async def go_on() -> None:
         async with database.transaction() as session:
-            pid = await session.scalar(text("SELECT pg_backend_pid()"))
-            await admin.execute("SELECT pg_terminate_backend($1, 1000)", pid)
+            await lose_connection(session, admin)
             await session.execute(text("SELECT 1"))
-    async with database.transaction() as session:
-        assert await session.scalar(text("SELECT pg_backend_pid()")) != pid
+
+    async with opened(pool_size=1) as database:
+        with pytest.raises(DatabaseUnavailable):
+            await go_on()
+        await database.ping()
+
+
+async def test_a_connection_that_is_lost_before_the_commit_is_no_success(database, notes, admin):
+    async def write() -> None:
+        async with database.transaction() as session:
+            await session.execute(INSERT, {"text": "a"})
+            await lose_connection(session, admin)
+
+    with pytest.raises(DatabaseUnavailable):
+        await write()
+    assert await notes() == []
 
 
 async def test_no_connection_is_taken_before_the_first_statement(opened):

@@ -4,13 +4,18 @@ import asyncio
 import json
 import stat
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from core.mail import FolderMail, MailUnavailable, Message, read_folder
+from core.mail import Delivered, FolderMail, MailUnavailable, Message, read_folder
 
 SENDER = "Example <no-reply@example.com>"
 WELCOME = Message("ada@example.com", "Welcome", "Your code:\n4711", "4711")
+
+
+async def read(folder: Path, to: str | None = None) -> list[Delivered]:
+    return await asyncio.to_thread(read_folder, folder, to)
 
 
 class StoppedClock:
@@ -42,13 +47,13 @@ async def test_the_newest_message_is_read_first_even_when_the_clock_stands_still
     mail = FolderMail(tmp_path, SENDER, clock=StoppedClock())
     for number in range(12):
         await mail.send(Message("ada@example.com", f"number {number}", ""))
-    read = [found.message.subject for found in read_folder(tmp_path)]
-    assert read == [f"number {number}" for number in reversed(range(12))]
+    subjects = [found.message.subject for found in await read(tmp_path)]
+    assert subjects == [f"number {number}" for number in reversed(range(12))]
 
 
 async def test_what_is_read_equals_what_was_sent(tmp_path):
     await FolderMail(tmp_path, SENDER, clock=StoppedClock()).send(WELCOME)
-    (found,) = read_folder(tmp_path)
+    (found,) = await read(tmp_path)
     assert (found.message, found.sender, found.sent_at) == (WELCOME, SENDER, StoppedClock().now())
 
 
@@ -56,14 +61,14 @@ async def test_one_recipient_sees_only_their_own_messages(tmp_path):
     mail = FolderMail(tmp_path, SENDER)
     await mail.send(WELCOME)
     await mail.send(Message("Eve@example.com", "Not for Ada", ""))
-    assert [found.message.subject for found in read_folder(tmp_path, to="eve@EXAMPLE.com")] == ["Not for Ada"]
+    assert [found.message.subject for found in await read(tmp_path, to="eve@EXAMPLE.com")] == ["Not for Ada"]
 
 
 async def test_messages_sent_at_once_are_all_kept(tmp_path):
     mail = FolderMail(tmp_path, SENDER, clock=StoppedClock())
     other = FolderMail(tmp_path, SENDER, clock=StoppedClock())
     await asyncio.gather(*(sender.send(WELCOME) for sender in (mail, other) for _ in range(10)))
-    assert len(read_folder(tmp_path)) == 20
+    assert len(await read(tmp_path)) == 20
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,7 @@ async def test_messages_sent_at_once_are_all_kept(tmp_path):
 async def test_what_is_no_whole_message_is_passed_over(tmp_path, content):
     await FolderMail(tmp_path, SENDER).send(WELCOME)
     (tmp_path / "99990101T000000000000Z-000000-00.json").write_text(content)
-    assert [found.message for found in read_folder(tmp_path)] == [WELCOME]
+    assert [found.message for found in await read(tmp_path)] == [WELCOME]
 
 
 def test_a_message_removed_while_the_folder_is_read_is_passed_over(tmp_path):

@@ -1,5 +1,7 @@
 """Which mail a URL means."""
 
+import asyncio
+
 import pytest
 
 from core.mail import FolderMail, Message, SmtpMail, open_mail, read_folder
@@ -28,13 +30,13 @@ async def test_a_file_url_names_a_folder(tmp_path, form):
     mail = open_mail(form.format(tmp_path / "my%20box"), SENDER)
     assert isinstance(mail, FolderMail)
     await mail.send(Message("ada@example.com", "Welcome", ""))
-    assert len(read_folder(tmp_path / "my box")) == 1
+    assert len(await asyncio.to_thread(read_folder, tmp_path / "my box")) == 1
 
 
 async def test_a_file_url_may_name_a_relative_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     await open_mail("file:data/mail", SENDER).send(Message("ada@example.com", "Welcome", ""))
-    assert len(read_folder(tmp_path / "data" / "mail")) == 1
+    assert len(await asyncio.to_thread(read_folder, tmp_path / "data" / "mail")) == 1
 
 
 @pytest.mark.parametrize("url", ["", "ftp://x:hunter2@y", "smtp:", "smtp://", "file:", "file://x/hunter2", "hunter2"])
@@ -48,6 +50,12 @@ def test_any_other_url_is_refused_without_being_shown(url):
 def test_a_sender_that_is_not_one_address_stops_the_boot(sender):
     with pytest.raises(ValueError, match=r"one address|linefeed"):
         open_mail("smtp://mail.example.com", sender)
+
+
+def test_the_time_limit_of_a_message_is_a_setting():
+    mail = open_mail("smtp://mail.example.com", SENDER, timeout_s=7)
+    assert isinstance(mail, SmtpMail)
+    assert mail.total_timeout_s == 7
 
 
 def test_the_repr_shows_no_password():

@@ -1,7 +1,6 @@
 """A request that takes too long is ended, its work undone; one whose answer has begun is left alone."""
 
 import asyncio
-from collections.abc import Callable
 
 import httpx
 import pytest
@@ -29,6 +28,7 @@ class Journal:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.asked_to_end = asyncio.Event()
         self.router = Router(prefix="/v1/work", tags=["work"])
         self.router.get("/slow")(self.slow)
         self.router.get("/stubborn")(self.stubborn)
@@ -46,6 +46,7 @@ class Journal:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             self.said.append("asked to end")
+            self.asked_to_end.set()
             await asyncio.sleep(0.1)
         return Ok()
 
@@ -123,8 +124,7 @@ async def test_who_is_late_and_cancelled_as_well_is_cancelled(app, journal):
         wire = Wire(app, "GET", "/v1/work/stubborn")
         wire.arrive()
         task = wire.start()
-        while not journal.said:
-            await asyncio.sleep(0.01)
+        await journal.asked_to_end.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -183,15 +183,13 @@ async def test_late_work_is_rolled_back_and_its_connection_is_free_again(service
         await session.execute(text("SELECT pg_sleep(60)"))
         return Ok()
 
-    app = service.create_app(settings, ports)
+    one_connection = settings.database.model_copy(update={"pool_size": 1})
+    app = service.create_app(settings.model_copy(update={"database": one_connection}), ports)
     register(app, work)
     app.deadlines.timeout_s = TIMEOUT_S
     async with running(app) as client:
-        for _ in range(settings.database.pool_size + 1):
+        for _ in range(2):
             assert problem(await client.post("/v1/late")) == (504, "timed_out")
         assert (await client.get("/readyz")).status_code == 200
     async with database.transaction() as session:
         assert await session.scalar(text("SELECT to_regclass('late') IS NULL"))
-
-
-Answers = Callable[[], list[int]]

@@ -1,24 +1,11 @@
-"""Temporary: what core's own pytest plugin will say."""
+"""Here the migrations are what is tested: each test has a database with nothing in it."""
 
 import itertools
 import os
 
 import pytest
 
-from core.local import throw_away_postgres
-
 numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def anyio_backend():
-    return "asyncio", {"use_uvloop": True}
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    with throw_away_postgres("migrations-room") as server:
-        yield server
 
 
 @pytest.fixture

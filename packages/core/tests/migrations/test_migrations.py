@@ -1,4 +1,4 @@
-"""The schema of a service, brought up to date on a real PostgreSQL."""
+"""The schema of a package, brought up to date on a real PostgreSQL."""
 
 import asyncio
 import itertools
@@ -35,7 +35,7 @@ from core.migrations.database import LOCK_KEY, alone, open_connection
 counter = itertools.count(1)
 
 
-class Service:
+class Package:
     """A service's package on disk, its migrations, and the tables that its models define."""
 
     def __init__(self, folder: Path, name: str):
@@ -54,15 +54,15 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path, monkeypatch) -> Service:
+def package(tmp_path, monkeypatch) -> Package:
     monkeypatch.syspath_prepend(tmp_path)
-    return Service(tmp_path, f"shop{next(counter)}")
+    return Package(tmp_path, f"shop{next(counter)}")
 
 
-def two_steps(service: Service) -> Migrations:
-    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
-    service.migration("0002_names", 'op.execute("ALTER TABLE customers ADD name text")', after="0001_start")
-    return service.migrations()
+def two_steps(package: Package) -> Migrations:
+    package.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
+    package.migration("0002_names", 'op.execute("ALTER TABLE customers ADD name text")', after="0001_start")
+    return package.migrations()
 
 
 async def run(url: str, statement: str, *arguments: object) -> list:
@@ -80,56 +80,56 @@ async def columns(url: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def test_an_empty_database_is_brought_to_the_head(service, database_url):
-    migrations = two_steps(service)
+async def test_an_empty_database_is_brought_to_the_head(package, database_url):
+    migrations = two_steps(package)
     assert await migrations.current(database_url) is None
     assert await migrations.upgrade(database_url) == ["0001_start", "0002_names"]
-    assert await migrations.current(database_url) == migrations.head() == "0002_names"
+    assert await migrations.current(database_url) == await asyncio.to_thread(migrations.head) == "0002_names"
     assert await columns(database_url) == ["id", "name"]
 
 
-async def test_only_what_the_database_has_not_seen_is_applied(service, database_url):
-    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
-    await service.migrations().upgrade(database_url)
-    assert await two_steps(service).upgrade(database_url) == ["0002_names"]
+async def test_only_what_the_database_has_not_seen_is_applied(package, database_url):
+    package.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
+    await package.migrations().upgrade(database_url)
+    assert await two_steps(package).upgrade(database_url) == ["0002_names"]
 
 
-async def test_a_database_at_the_head_is_left_alone(service, database_url):
-    migrations = two_steps(service)
+async def test_a_database_at_the_head_is_left_alone(package, database_url):
+    migrations = two_steps(package)
     await migrations.upgrade(database_url)
     assert await migrations.upgrade(database_url) == []
 
 
-async def test_a_service_with_no_migrations_yet_has_nothing_to_do(service, database_url):
-    migrations = service.migrations()
-    assert migrations.head() is None
+async def test_a_service_with_no_migrations_yet_has_nothing_to_do(package, database_url):
+    migrations = package.migrations()
+    assert await asyncio.to_thread(migrations.head) is None
     assert await migrations.upgrade(database_url) == []
     assert await migrations.current(database_url) is None
 
 
 @pytest.mark.parametrize("scheme", ["postgresql://", "postgresql+asyncpg://"])
-async def test_both_spellings_of_the_url_are_taken(service, database_url, scheme):
+async def test_both_spellings_of_the_url_are_taken(package, database_url, scheme):
     url = database_url.replace("postgresql://", scheme)
-    assert await two_steps(service).upgrade(url) == ["0001_start", "0002_names"]
-    assert await service.migrations().check(url) == ["op.drop_table('customers')"]
+    assert await two_steps(package).upgrade(url) == ["0001_start", "0002_names"]
+    assert await package.migrations().check(url) == ["op.drop_table('customers')"]
 
 
-async def test_at_the_head_nothing_of_alembic_is_imported(service, database_url):
-    await two_steps(service).upgrade(database_url)
+async def test_at_the_head_nothing_of_alembic_is_imported(package, database_url):
+    await two_steps(package).upgrade(database_url)
     program = f"""
         import asyncio, sys
         from core.migrations import Migrations
-        print(asyncio.run(Migrations({service.name!r}, []).upgrade({database_url!r})), "alembic" in sys.modules)
+        print(asyncio.run(Migrations({package.name!r}, []).upgrade({database_url!r})), "alembic" in sys.modules)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
     done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, check=False, cwd=service.folder.parents[1]
+        subprocess.run, command, capture_output=True, text=True, check=False, cwd=package.folder.parents[1]
     )
     assert (done.stdout, done.stderr) == ("[] False\n", "")
 
 
-async def test_at_the_head_one_query_is_all(service, database_url, monkeypatch):
-    migrations = two_steps(service)
+async def test_at_the_head_one_query_is_all(package, database_url, monkeypatch):
+    migrations = two_steps(package)
     await migrations.upgrade(database_url)
     asked = []
 
@@ -144,32 +144,42 @@ async def test_at_the_head_one_query_is_all(service, database_url, monkeypatch):
     assert asked == ["SELECT version_num FROM alembic_version"]
 
 
-async def test_a_migration_that_fails_leaves_nothing_of_itself_and_everything_before_it(service, database_url):
-    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
-    service.migration(
+async def test_a_migration_that_fails_leaves_nothing_of_itself_and_everything_before_it(package, database_url):
+    package.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
+    package.migration(
         "0002_broken",
         'op.execute("ALTER TABLE customers ADD name text")\nop.execute("SELECT 1/0")',
         after="0001_start",
     )
     with pytest.raises(DBAPIError, match="division by zero"):
-        await service.migrations().upgrade(database_url)
-    assert await service.migrations().current(database_url) == "0001_start"
+        await package.migrations().upgrade(database_url)
+    assert await package.migrations().current(database_url) == "0001_start"
     assert await columns(database_url) == ["id"]
 
 
-async def test_replicas_that_start_together_migrate_once(service, database_url):
-    service.migration(
+async def test_replicas_that_start_together_migrate_once(package, database_url):
+    package.migration(
         "0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")\nop.execute("SELECT pg_sleep(0.3)")'
     )
-    applied = await asyncio.gather(*(service.migrations().upgrade(database_url) for _ in range(5)))
+    applied = await asyncio.gather(*(package.migrations().upgrade(database_url) for _ in range(5)))
     assert sorted(applied) == [[], [], [], [], ["0001_start"]]
 
 
-async def test_waiting_for_another_process_has_an_end(service, database_url):
+async def test_waiting_for_another_process_has_an_end(package, database_url):
     async with alone(database_url, wait_s=1):
         with pytest.raises(MigrationError, match="another process"):
-            await two_steps(service).upgrade(database_url, wait_s=0.3)
-    assert await service.migrations().upgrade(database_url) == ["0001_start", "0002_names"]
+            await two_steps(package).upgrade(database_url, wait_s=0.3)
+    assert await package.migrations().upgrade(database_url) == ["0001_start", "0002_names"]
+
+
+async def test_a_newer_release_may_overtake_the_one_that_waits(package, database_url):
+    migrations = two_steps(package)
+    async with alone(database_url, wait_s=1):
+        waiting = asyncio.create_task(migrations.upgrade(database_url))
+        await asyncio.sleep(0.1)
+        await run(database_url, "CREATE TABLE alembic_version AS SELECT '0003_newer' AS version_num")
+    assert await waiting == []
+    assert await columns(database_url) == []
 
 
 async def test_the_lock_ends_with_the_transaction_that_holds_it(database_url):
@@ -180,10 +190,10 @@ async def test_the_lock_ends_with_the_transaction_that_holds_it(database_url):
     assert not await run(database_url, "SELECT FROM pg_locks WHERE locktype = 'advisory'")
 
 
-async def test_a_migration_does_not_queue_behind_a_long_transaction(service, database_url):
-    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
-    await service.migrations().upgrade(database_url)
-    migrations = two_steps(service)
+async def test_a_migration_does_not_queue_behind_a_long_transaction(package, database_url):
+    package.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
+    await package.migrations().upgrade(database_url)
+    migrations = two_steps(package)
     reader = await asyncpg.connect(database_url)
     async with reader.transaction():
         await reader.fetch("SELECT * FROM customers")
@@ -195,9 +205,9 @@ async def test_a_migration_does_not_queue_behind_a_long_transaction(service, dat
     assert await migrations.upgrade(database_url) == ["0002_names"]
 
 
-async def test_an_index_can_be_built_concurrently_while_replicas_wait(service, database_url):
-    service.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY, name text)")')
-    service.migration(
+async def test_an_index_can_be_built_concurrently_while_replicas_wait(package, database_url):
+    package.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY, name text)")')
+    package.migration(
         "0002_index",
         """
         op.execute("SELECT pg_sleep(0.3)")
@@ -208,17 +218,38 @@ async def test_an_index_can_be_built_concurrently_while_replicas_wait(service, d
         after="0001_start",
     )
     async with asyncio.timeout(10):
-        applied = await asyncio.gather(*(service.migrations().upgrade(database_url) for _ in range(4)))
+        applied = await asyncio.gather(*(package.migrations().upgrade(database_url) for _ in range(4)))
     assert sorted(applied) == [[], [], [], ["0001_start", "0002_index"]]
     assert await run(database_url, "SELECT FROM pg_indexes WHERE indexname = 'ix_customers_name'")
     assert await columns(database_url) == ["email", "id", "name"]
+
+
+async def test_an_index_that_is_built_concurrently_may_wait_for_writers(package, database_url):
+    package.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY, name text)")')
+    await package.migrations().upgrade(database_url)
+    package.migration(
+        "0002_index",
+        """
+        with op.get_context().autocommit_block():
+            op.create_index("ix_customers_name", "customers", ["name"], postgresql_concurrently=True)
+        """,
+        after="0001_start",
+    )
+    writer = await asyncpg.connect(database_url)
+    async with writer.transaction():
+        await writer.execute("INSERT INTO customers VALUES (1)")
+        upgrading = asyncio.create_task(package.migrations().upgrade(database_url, lock_timeout_ms=50))
+        await asyncio.sleep(0.4)
+        assert not upgrading.done()
+    await writer.close()
+    assert await upgrading == ["0002_index"]
 
 
 async def test_two_services_migrate_in_one_process_at_the_same_time(tmp_path, monkeypatch, postgres):
     monkeypatch.syspath_prepend(tmp_path)
     upgrades, urls = [], []
     for number in range(2):
-        each = Service(tmp_path, f"side_by_side_{next(counter)}")
+        each = Package(tmp_path, f"side_by_side_{next(counter)}")
         for step in range(1, 6):
             each.migration(
                 f"000{step}_step",
@@ -235,44 +266,44 @@ async def test_two_services_migrate_in_one_process_at_the_same_time(tmp_path, mo
         await asyncio.to_thread(postgres.drop_database, url.split("/")[3].split("?")[0])
 
 
-async def test_a_database_that_is_ahead_is_left_to_the_newer_release(service, database_url, caplog):
-    await two_steps(service).upgrade(database_url)
-    (service.folder / "0002_names.py").unlink()
-    assert await service.migrations().upgrade(database_url) == []
-    assert await service.migrations().current(database_url) == "0002_names"
+async def test_a_database_that_is_ahead_is_left_to_the_newer_release(package, database_url, caplog):
+    await two_steps(package).upgrade(database_url)
+    (package.folder / "0002_names.py").unlink()
+    assert await package.migrations().upgrade(database_url) == []
+    assert await package.migrations().current(database_url) == "0002_names"
     assert "database_is_ahead" in caplog.messages
 
 
 @pytest.mark.parametrize("known", ["0001_other", "0000_before", "somebody elses"])
-async def test_a_migration_that_this_code_should_know_and_does_not_is_an_error(service, database_url, known):
-    migrations = two_steps(service)
+async def test_a_migration_that_this_code_should_know_and_does_not_is_an_error(package, database_url, known):
+    migrations = two_steps(package)
     await migrations.upgrade(database_url)
     await run(database_url, "UPDATE alembic_version SET version_num = $1", known)
     with pytest.raises(MigrationError, match=f"the database is at {known}, which this code does not know"):
         await migrations.upgrade(database_url)
 
 
-async def test_the_same_number_from_two_branches_of_the_code_is_an_error(service, database_url):
-    await two_steps(service).upgrade(database_url)
-    (service.folder / "0002_names.py").unlink()
-    service.migration("0002_emails", 'op.execute("ALTER TABLE customers ADD email text")', after="0001_start")
+async def test_the_same_number_from_two_branches_of_the_code_is_an_error(package, database_url):
+    await two_steps(package).upgrade(database_url)
+    (package.folder / "0002_names.py").unlink()
+    package.migration("0002_emails", 'op.execute("ALTER TABLE customers ADD email text")', after="0001_start")
     with pytest.raises(MigrationError, match="0002_names, which this code does not know"):
-        await service.migrations().upgrade(database_url)
+        await package.migrations().upgrade(database_url)
 
 
-async def test_a_database_at_two_migrations_at_once_is_an_error(service, database_url):
-    migrations = two_steps(service)
+async def test_a_database_at_two_migrations_at_once_is_an_error(package, database_url):
+    migrations = two_steps(package)
     await migrations.upgrade(database_url)
     await run(database_url, "INSERT INTO alembic_version VALUES ('0001_start')")
     with pytest.raises(MigrationError, match="several migrations at once"):
         await migrations.current(database_url)
 
 
-async def test_a_database_whose_version_was_removed_starts_anew(service, database_url):
-    service.migration("0001_start", 'op.execute("CREATE TABLE IF NOT EXISTS customers (id int PRIMARY KEY)")')
-    await service.migrations().upgrade(database_url)
+async def test_a_database_whose_version_was_removed_starts_anew(package, database_url):
+    package.migration("0001_start", 'op.execute("CREATE TABLE IF NOT EXISTS customers (id int PRIMARY KEY)")')
+    await package.migrations().upgrade(database_url)
     await run(database_url, "DELETE FROM alembic_version")
-    assert await service.migrations().upgrade(database_url) == ["0001_start"]
+    assert await package.migrations().upgrade(database_url) == ["0001_start"]
 
 
 @pytest.mark.parametrize(
@@ -285,11 +316,11 @@ async def test_a_database_whose_version_was_removed_starts_anew(service, databas
         "",
     ],
 )
-async def test_a_file_that_says_other_than_its_name_is_an_error(service, database_url, head):
-    two_steps(service)
-    (service.folder / "0002_names.py").write_text(head)
+async def test_a_file_that_says_other_than_its_name_is_an_error(package, database_url, head):
+    two_steps(package)
+    (package.folder / "0002_names.py").write_text(head)
     with pytest.raises(MigrationError, match=r"0002_names\.py must say: .* down_revision = '0001_start'"):
-        await service.migrations().upgrade(database_url)
+        await package.migrations().upgrade(database_url)
 
 
 def shop() -> MetaData:
@@ -322,19 +353,19 @@ def outbox() -> MetaData:
     return models
 
 
-async def test_a_new_migration_makes_the_schema_equal_to_the_models(service, database_url):
-    migrations = service.migrations(shop(), outbox())
+async def test_a_new_migration_makes_the_schema_equal_to_the_models(package, database_url):
+    migrations = package.migrations(shop(), outbox())
     path = await migrations.new(database_url, "Start")
-    assert path == service.folder / "0001_start.py"
+    assert path == package.folder / "0001_start.py"
     assert await migrations.upgrade(database_url) == ["0001_start"]
     assert await migrations.check(database_url) == []
 
 
-async def test_a_migration_does_not_change_when_the_code_of_a_column_type_does(service, database_url):
-    path = await service.migrations(shop()).new(database_url, "Start")
+async def test_a_migration_does_not_change_when_the_code_of_a_column_type_does(package, database_url):
+    path = await package.migrations(shop()).new(database_url, "Start")
     written = path.read_text()
     assert "sa.DateTime(timezone=True)" in written
-    assert not [line for line in written.splitlines() if "import" in line and service.name in line]
+    assert not [line for line in written.splitlines() if "import" in line and package.name in line]
     imports = [line for line in written.splitlines() if line.startswith(("import", "from"))]
     assert imports == [
         "import sqlalchemy as sa",
@@ -343,12 +374,12 @@ async def test_a_migration_does_not_change_when_the_code_of_a_column_type_does(s
     ]
 
 
-async def test_a_new_migration_follows_the_last_one_and_holds_only_the_difference(service, database_url):
+async def test_a_new_migration_follows_the_last_one_and_holds_only_the_difference(package, database_url):
     models = shop()
-    await service.migrations(models).new(database_url, "Start")
-    await service.migrations(models).upgrade(database_url)
+    await package.migrations(models).new(database_url, "Start")
+    await package.migrations(models).upgrade(database_url)
     models.tables["customers"].append_column(Column("name", Text))
-    path = await service.migrations(models).new(database_url, 'Add the  "name"\nof a customer.')
+    path = await package.migrations(models).new(database_url, 'Add the  "name"\nof a customer.')
     assert path.read_text() == textwrap.dedent('''\
         """Add the 'name' of a customer."""
 
@@ -362,11 +393,11 @@ async def test_a_new_migration_follows_the_last_one_and_holds_only_the_differenc
         def upgrade(op: Operations) -> None:
             op.add_column('customers', sa.Column('name', sa.Text(), nullable=True))
     ''')
-    assert await service.migrations(models).upgrade(database_url) == ["0002_add_the_name_of_a_customer"]
+    assert await package.migrations(models).upgrade(database_url) == ["0002_add_the_name_of_a_customer"]
 
 
-async def test_a_migration_that_no_model_asks_for_is_an_empty_one_to_be_filled_in(service, database_url):
-    path = await service.migrations().new(database_url, "Backfill")
+async def test_a_migration_that_no_model_asks_for_is_an_empty_one_to_be_filled_in(package, database_url):
+    path = await package.migrations().new(database_url, "Backfill")
     assert path.read_text() == textwrap.dedent('''\
         """Backfill."""
 
@@ -379,25 +410,25 @@ async def test_a_migration_that_no_model_asks_for_is_an_empty_one_to_be_filled_i
         def upgrade(op: Operations) -> None:
             pass
     ''')
-    assert await service.migrations().upgrade(database_url) == ["0001_backfill"]
+    assert await package.migrations().upgrade(database_url) == ["0001_backfill"]
 
 
-async def test_a_new_migration_is_formed_as_ruff_wants_it_but_for_line_length_and_quotes(service, database_url):
-    path = await service.migrations(shop()).new(database_url, "Start")
+async def test_a_new_migration_is_formed_as_ruff_wants_it_but_for_line_length_and_quotes(package, database_url):
+    path = await package.migrations(shop()).new(database_url, "Start")
     ruff = Path(sys.executable).with_name("ruff")
     command = [ruff, "check", "--isolated", "--select", "E,W,F,I,UP", "--ignore", "E501", path]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-async def test_what_is_written_prints_nothing(service, database_url, capfd):
-    await service.migrations(shop()).new(database_url, "Start")
+async def test_what_is_written_prints_nothing(package, database_url, capfd):
+    await package.migrations(shop()).new(database_url, "Start")
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("change", ["new", "check"])
-async def test_models_are_compared_with_an_up_to_date_database_only(service, database_url, change):
-    migrations = two_steps(service)
+async def test_models_are_compared_with_an_up_to_date_database_only(package, database_url, change):
+    migrations = two_steps(package)
     with pytest.raises(MigrationError, match="the database is at None, the code at 0002_names: upgrade it first"):
         await (migrations.new(database_url, "More") if change == "new" else migrations.check(database_url))
 
@@ -423,18 +454,28 @@ DRIFT = {
 
 
 @pytest.mark.parametrize(("drift", "repair"), DRIFT.items(), ids=DRIFT.keys())
-async def test_a_schema_that_drifted_is_told_by_what_would_repair_it(service, database_url, drift, repair):
+async def test_a_schema_that_drifted_is_told_by_what_would_repair_it(package, database_url, drift, repair):
     async with open_connection(database_url, lock_timeout_ms=1_000) as connection:
         await connection.run_sync(shop().create_all)
         await connection.commit()
-    assert await service.migrations(shop()).check(database_url) == []
+    assert await package.migrations(shop()).check(database_url) == []
     await run(database_url, drift)
-    differences = await service.migrations(shop()).check(database_url)
+    differences = await package.migrations(shop()).check(database_url)
     assert len(differences) == 1
     assert differences[0].startswith(repair)
     assert "\n" not in differences[0]
 
 
-async def test_a_table_that_two_models_define_is_an_error(service, database_url):
+async def test_two_differences_are_two_lines_even_in_one_table(package, database_url):
+    async with open_connection(database_url, lock_timeout_ms=1_000) as connection:
+        await connection.run_sync(shop().create_all)
+        await connection.commit()
+    await run(database_url, "ALTER TABLE orders DROP status, ADD note text")
+    added, removed = await package.migrations(shop()).check(database_url)
+    assert added.startswith("op.add_column('orders', sa.Column('status'")
+    assert removed == "op.drop_column('orders', 'note')"
+
+
+async def test_a_table_that_two_models_define_is_an_error(package, database_url):
     with pytest.raises(ValueError, match="Duplicate table keys"):
-        await service.migrations(outbox(), outbox()).check(database_url)
+        await package.migrations(outbox(), outbox()).check(database_url)

@@ -14,12 +14,18 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.routing import Match, Route
 
 from core.routing import install, installed
+from core.routing.index import RouteIndex
 
 
 def indexed(**options) -> FastAPI:
     app = FastAPI(redirect_slashes=False, **options)
     install(app)
     return app
+
+
+def index_of(app) -> RouteIndex:
+    assert isinstance(app.router.middleware_stack, RouteIndex)
+    return app.router.middleware_stack
 
 
 @pytest.fixture
@@ -61,6 +67,24 @@ async def test_head_fails_as_get_does(app, ask):
     assert (response.status_code, response.content) == (422, b"")
 
 
+async def test_head_goes_where_get_goes_though_a_mount_would_take_it(app, ask):
+    mounted = indexed()
+    app.mount("/items", mounted)
+    assert (await ask(app, "HEAD", "/items/1")).headers["content-length"] == "23"
+    assert (await ask(app, "HEAD", "/items/1/2")).status_code == 404
+
+
+async def test_a_mount_that_comes_first_takes_head_and_get(ask):
+    app = indexed()
+    app.mount("/items", indexed())
+
+    @app.get("/items/{item_id}")
+    async def read(item_id: int) -> int:
+        return item_id
+
+    assert [(await ask(app, method, "/items/1")).status_code for method in ("GET", "HEAD")] == [404, 404]
+
+
 async def test_a_route_of_its_own_answers_head(app, ask):
     @app.head("/items")
     async def count() -> PlainTextResponse:
@@ -69,7 +93,7 @@ async def test_a_route_of_its_own_answers_head(app, ask):
     assert (await ask(app, "HEAD", "/items")).headers["x-count"] == "7"
 
 
-async def test_head_of_a_stream_and_of_a_file_has_no_content(app, ask, tmp_path):
+async def test_head_of_a_stream_and_of_a_file_has_no_content(app, tmp_path):
     (tmp_path / "page.txt").write_text("0123456789")
 
     @app.get("/stream")
@@ -84,22 +108,26 @@ async def test_head_of_a_stream_and_of_a_file_has_no_content(app, ask, tmp_path)
     async def file() -> FileResponse:
         return FileResponse(tmp_path / "page.txt", media_type="text/plain")
 
-    assert (await ask(app, "HEAD", "/stream")).content == b""
-    assert (await ask(app, "HEAD", "/file")).headers["content-length"] == "10"
+    for path in ("/stream", "/file", "/items/1"):
+        _, *rest = await sent_by(app, "HEAD", path)
+        assert b"".join(message["body"] for message in rest) == b""
+        assert not rest[-1].get("more_body")
 
 
-async def test_head_does_not_let_the_server_send_the_file_itself(app, tmp_path):
+async def test_head_keeps_the_server_from_sending_the_file_itself_and_lets_other_messages_pass(app, tmp_path):
     (tmp_path / "page.txt").write_text("0123456789")
 
-    @app.get("/file")
-    async def file() -> FileResponse:
-        return FileResponse(tmp_path / "page.txt", media_type="text/plain")
+    class Hinting(FileResponse):
+        async def __call__(self, scope, receive, send):
+            await send({"type": "http.response.early_hint", "links": [b"</style.css>"]})
+            await super().__call__(scope, receive, send)
 
-    sent = []
-    scope = {"type": "http", "method": "HEAD", "path": "/file", "headers": [], "query_string": b""}
-    scope["extensions"] = {"http.response.pathsend": {}}
-    await app(scope, _nothing_received, _into(sent))
-    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    @app.get("/file")
+    async def file() -> Hinting:
+        return Hinting(tmp_path / "page.txt", media_type="text/plain")
+
+    sent = await sent_by(app, "HEAD", "/file", extensions={"http.response.pathsend": {}})
+    assert [message["type"].removeprefix("http.response.") for message in sent] == ["early_hint", "start", "body"]
 
 
 async def test_the_layers_outside_see_the_route_of_a_head_as_its_answer_leaves(app, ask):
@@ -132,7 +160,7 @@ async def test_a_server_accepts_the_answer_to_head(app):
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
-            while not server.started:
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
             head, get = await client.head("/items/1"), await client.get("/items/1")
         server.should_exit = True
@@ -212,6 +240,7 @@ async def test_a_mounted_app_is_searched_below_its_mount(app, ask):
         ("/items/1", "/api", 200),
         ("/apis/items/1", "/api", 404),
         ("/items/1", "/items", 404),
+        ("/items/1", "/it", 200),
         ("/api", "/api", 404),
     ],
 )
@@ -259,17 +288,36 @@ async def test_a_route_that_matches_in_its_own_way_is_asked_about_every_path(app
     assert (await ask(app, "GET", "/nothing")).text == "nothing"
 
 
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ("/files/{name}.{suffix}", "/files/a.txt"),
+        ("/files/{rest:path}", "/files/a/b/c"),
+        ("/files/v{number:int}/{name}", "/files/v1/a"),
+        ("/files/v{rest:path}", "/files/v1/a/b"),
+        ("/files/plain", "/files/plain%0A"),  # the `$` of its expression matches before the newline
+    ],
+)
+async def test_what_the_index_cannot_read_is_left_to_fastapi(app, ask, template, path):
+    @app.get(template)
+    async def read(request: Request) -> str:
+        return "found"
+
+    assert (await ask(app, "GET", path)).status_code == 200
+    assert (await ask(app, "PUT", path)).headers["allow"] == "GET, HEAD"
+
+
 async def test_the_last_of_many_routes_is_one_of_few_candidates():
     app = indexed(openapi_url=None)
     for number in range(100):
         app.router.add_route(f"/v1/things-{number}/{{id}}", lambda request: PlainTextResponse(""))
-    index = app.router.middleware_stack
+    index = index_of(app)
     assert index.find("/v1/things-99/7").routes == [app.routes[99]]
     assert index.find("/v1/things-100/7").routes == []
 
 
 async def test_the_paths_of_a_route_share_one_entry(app, ask):
-    index = app.router.middleware_stack
+    index = index_of(app)
     assert index.find("/items/1") is index.find("/items/2")
 
 
@@ -279,9 +327,16 @@ def test_an_app_says_whether_it_is_indexed(app):
 
 
 async def test_installing_twice_is_installing_once(app):
-    index = app.router.middleware_stack
+    index = index_of(app)
     install(app)
-    assert app.router.middleware_stack is index
+    assert index_of(app) is index
+
+
+def test_a_router_that_has_no_place_for_an_index_goes_without():
+    app = FastAPI()
+    del app.router.middleware_stack
+    install(app)
+    assert not installed(app)
 
 
 async def test_what_stands_before_the_router_is_left_there(ask):
@@ -308,15 +363,16 @@ async def test_an_app_that_redirects_slashes_is_searched_by_fastapi(ask):
 async def test_the_lifespan_passes():
     seen = []
     app = indexed(lifespan=_noting(seen))
-    async with app.router.lifespan_context(app):
-        pass
     messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 
     async def receive():
         return next(messages)
 
-    await app({"type": "lifespan", "state": {}}, receive, _into([]))
-    assert seen == ["open", "closed", "open", "closed"]
+    async def send(message):
+        seen.append(message["type"])
+
+    await app({"type": "lifespan", "state": {}}, receive, send)
+    assert seen == ["open", "lifespan.startup.complete", "closed", "lifespan.shutdown.complete"]
 
 
 async def test_urls_are_built_from_the_whole_table(app, ask):
@@ -345,12 +401,17 @@ def _noting(seen):
     return lifespan
 
 
-def _into(sent):
+async def sent_by(app, method, path, **more):
+    """The messages of the answer as a server gets them; a client would drop the content of a HEAD itself."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
     async def send(message):
         sent.append(message)
 
-    return send
-
-
-async def _nothing_received():
-    return {"type": "http.request", "body": b"", "more_body": False}
+    # By version 2.4 of the specification a stream learns of a disconnect by sending, and waits for no message.
+    scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": method, "path": path, "query_string": b""}
+    await app(scope | {"headers": [], **more}, receive, send)
+    return sent

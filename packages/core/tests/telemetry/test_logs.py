@@ -123,8 +123,12 @@ def test_a_canary_is_in_no_line(written, form, fields):
 def test_a_canary_is_in_no_traceback(written, form, failure):
     lines = written(form=form)
     local_variable = CANARY
-    try:
+
+    def fail() -> None:
         raise failure
+
+    try:
+        fail()
     except Exception:
         log.exception("failed")
         logging.getLogger("uvicorn.error").exception("failed")

@@ -1,5 +1,6 @@
 """The key of a developer's machine."""
 
+import asyncio
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,7 +37,7 @@ def test_a_key_that_another_process_made_meanwhile_is_kept(tmp_path, monkeypatch
 
 
 async def test_it_knows_itself_and_nobody_else(tmp_path):
-    key = LocalKey.open(tmp_path, environment="local")
+    key = await asyncio.to_thread(LocalKey.open, tmp_path, environment="local")
     assert await key.find(key.kid) is await key.find(key.kid) is not None
     assert await key.find("another") is None
 

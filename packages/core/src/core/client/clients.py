@@ -96,8 +96,6 @@ class _Client(httpx.AsyncClient):
             timeout=upstream.attempt_timeout_s,
             # All callers share this client: what one is given must not be sent for another.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            # Proxies and passwords out of the environment are no settings of ours.
-            trust_env=False,
         )
         self._timeout_s = upstream.timeout_s
         self._request_id = request_id
@@ -119,7 +117,8 @@ class _Client(httpx.AsyncClient):
 
 
 def _network(tls: ssl.SSLContext | None) -> httpx.AsyncBaseTransport:
+    """Connections of our own: httpx's default would also go through the proxies that the environment names."""
     limits = httpx.Limits(
         max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=KEEP_ALIVE_S
     )
-    return httpx.AsyncHTTPTransport(verify=tls or True, limits=limits, trust_env=False)
+    return httpx.AsyncHTTPTransport(verify=tls or True, limits=limits)

@@ -134,4 +134,5 @@ async def _warm(engine: AsyncEngine, connections: int) -> None:
             for _ in range(connections):
                 group.create_task(select_one())
     except* DatabaseUnavailable as failures:
-        raise failures.exceptions[0] from None
+        first = failures.exceptions[0]
+        raise first from first.__cause__

@@ -100,9 +100,9 @@ class Query(Generic[Row]):
 def _type_number(column_type: TypeEngine[Any]) -> int | None:
     while isinstance(column_type, TypeDecorator | ARRAY):
         column_type = column_type.impl_instance if isinstance(column_type, TypeDecorator) else column_type.item_type
-    if not isinstance(column_type, Numeric):
-        return None
-    return _FLOAT8 if isinstance(column_type, Float) else _NUMERIC
+    if isinstance(column_type, Float):
+        return _FLOAT8
+    return _NUMERIC if isinstance(column_type, Numeric) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def page(request: Request, resources: ResourcesDep, query: PageQuery) -> Page:
     Raises:
         InvalidCursor: the cursor is not one of this list with these filters.
     """
-    filters = query.model_dump(mode="json", exclude={"limit", "cursor"})
+    filters = query.model_dump(mode="json", exclude={"limit", "cursor"}) | request.path_params
     binding = f"{request.scope['route'].path}?{sorted(filters.items())}"
     key = derive_key(resources.settings.secret_key.get_secret_value(), "pages")
     after = None if query.cursor is None else decode_cursor(query.cursor, key=key, binding=binding)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from core.database import Database
 from core.errors import Conflict, Invalid
@@ -84,20 +85,13 @@ class Claims:
             IdempotencyKeyReused: the key belongs to another request; checked first.
             IdempotencyInFlight: the same request is being worked on.
         """
-        # Not now(), which stands still while a transaction waits: no two claims may have the same end.
-        values = {"fingerprint": ticket.fingerprint, "leased_until": func.clock_timestamp() + LEASE}
-        # DO NOTHING: DO UPDATE would wait, on a connection, for the COMMIT of whoever stores the answer just now.
-        new = insert(keys).values(scope=ticket.scope, key=ticket.key, **values).on_conflict_do_nothing()
-        free = _free(ticket)
-        fresh = {"created_at": func.now(), "status": None, "media_type": None, "body": None}
-        taken_over = update(keys).where(_is(ticket), free).values(**values, **fresh)
         async with self.database.transaction() as session:
-            if (leased_until := await session.scalar(new.returning(keys.c.leased_until))) is not None:
+            if (leased_until := await session.scalar(_new(ticket))) is not None:
                 return Claim(ticket, leased_until)
-            found = (await session.execute(select(keys, free.label("free")).where(_is(ticket)))).one_or_none()
+            found = (await session.execute(select(keys, _free(ticket).label("free")).where(_is(ticket)))).one_or_none()
             if found is None or found.free:
                 # None: its owner gave it back this instant; the caller's retry will get it.
-                if (leased_until := await session.scalar(taken_over.returning(keys.c.leased_until))) is not None:
+                if (leased_until := await session.scalar(_taken_over(ticket))) is not None:
                     return Claim(ticket, leased_until)
                 raise IdempotencyInFlight
         if found.fingerprint != ticket.fingerprint:
@@ -124,10 +118,33 @@ class Claims:
             await session.execute(delete(keys).where(claim.row))
 
 
+def _new(ticket: Ticket) -> ReturningInsert[datetime]:
+    row = {
+        "scope": literal(ticket.scope),
+        "key": literal(ticket.key),
+        "fingerprint": literal(ticket.fingerprint),
+        "leased_until": _end_of_lease(),
+    }
+    # ON CONFLICT alone would wait, on a connection, for the COMMIT of whoever stores the answer just now.
+    absent = select(*row.values()).where(~exists().where(_is(ticket)))
+    return insert(keys).from_select(list(row), absent).on_conflict_do_nothing().returning(keys.c.leased_until)
+
+
+def _taken_over(ticket: Ticket) -> ReturningUpdate[datetime]:
+    fresh = {"created_at": func.now(), "status": None, "media_type": None, "body": None}
+    taken_over = update(keys).where(_is(ticket), _free(ticket))
+    values = {"fingerprint": ticket.fingerprint, "leased_until": _end_of_lease(), **fresh}
+    return taken_over.values(**values).returning(keys.c.leased_until)
+
+
+def _end_of_lease() -> ColumnElement[datetime]:
+    # Not now(), which stands still while a transaction waits: no two claims may have the same end.
+    return func.clock_timestamp() + LEASE
+
+
 def _free(ticket: Ticket) -> ColumnElement[bool]:
-    abandoned = and_(
-        keys.c.status.is_(None), keys.c.leased_until < func.now(), keys.c.fingerprint == ticket.fingerprint
-    )
+    same = keys.c.fingerprint == ticket.fingerprint
+    abandoned = and_(keys.c.status.is_(None), keys.c.leased_until < func.now(), same)
     return or_(keys.c.created_at < func.now() - KEPT, abandoned)
 
 

@@ -27,7 +27,10 @@ class Concurrency:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        if scope["type"] == "http" and self._running >= self._requests_max and not is_probe(scope):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if self._running >= self._requests_max and not is_probe(scope):
             await self._problems.answer(TooBusy(), scope)(scope, receive, send)
             return
         self._running += 1

@@ -88,9 +88,9 @@ async def open_connection(url: str, *, lock_timeout_ms: int) -> AsyncGenerator[A
 
     @event.listens_for(engine.sync_engine, "begin")
     def limit(connection: Connection) -> None:
-        # Alembic's autocommit_block is no transaction; what runs there (CONCURRENTLY) waits without being in the way.
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {lock_timeout_ms:d}")
+        # LOCAL: in Alembic's autocommit_block there is no transaction, and this says nothing. That is as it should be,
+        # because what runs there (CONCURRENTLY) waits without being in the way.
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {lock_timeout_ms:d}")
 
     try:
         async with engine.connect() as connection:

@@ -34,7 +34,7 @@ class Migrations:
     metadata: Sequence[MetaData]
 
     def head(self) -> str | None:
-        """The name of the last migration; reads names of files, nothing else.
+        """The name of the last migration; reads the names of files, and blocks meanwhile.
 
         Raises:
             MigrationError: there is no one last migration.
@@ -85,7 +85,8 @@ class Migrations:
         scripts = await self._scripts_at_head(url)
         name = next_name(scripts.names, message)
         async with open_connection(url, lock_timeout_ms=LOCK_TIMEOUT_MS) as connection:
-            return await connection.run_sync(scripts.write, self.metadata, name, message)
+            body = await connection.run_sync(scripts.body, self.metadata)
+        return await asyncio.to_thread(scripts.write, name, message, body)
 
     def _names(self) -> list[str]:
         return names_in(folder_of(self.package))

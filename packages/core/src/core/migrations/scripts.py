@@ -5,6 +5,7 @@ services that migrate in one process at the same time would share. Here `upgrade
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ COMPARING = {
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The Python of a migration."""
+
+    lines: Sequence[str]
+    imports: Sequence[str]
 
 
 class Scripts:
@@ -61,9 +70,14 @@ class Scripts:
         operations, context = _compare(connection, metadata)
         return [" ".join(render_op_text(context, each).split()) for each in _flat(operations)]
 
-    def write(self, connection: Connection, metadata: Sequence[MetaData], name: str, message: str) -> Path:
-        """Writes the migration `name` and gives its path."""
+    def body(self, connection: Connection, metadata: Sequence[MetaData]) -> Body:
+        """What the next migration would have to say."""
         operations, context = _compare(connection, metadata)
+        lines = [line for each in operations for line in render_op_text(context, each).splitlines()]
+        return Body(lines, sorted(context.imports))
+
+    def write(self, name: str, message: str, body: Body) -> Path:
+        """Writes the migration `name` and gives its path; blocking."""
         directory = ScriptDirectory(
             TEMPLATE_FOLDER, file_template="%(rev)s", version_locations=[self._folder], messaging_opts={"quiet": True}
         )
@@ -71,8 +85,8 @@ class Scripts:
             name,
             # It becomes a docstring.
             " ".join(message.split()).replace("\\", "").replace('"', "'").rstrip(".").capitalize(),
-            lines=[line for each in operations for line in render_op_text(context, each).splitlines()],
-            imports=sorted(context.imports),
+            lines=body.lines,
+            imports=body.imports,
         )
         return self._folder / f"{name}.py"
 

@@ -23,7 +23,7 @@ def function_scoped(provider: _Provider) -> _Provider:
 
 def provider_problems(dependant: Dependant) -> Iterator[str]:
     """What is wrong with an endpoint, or with anything it depends on."""
-    call = dependant.call
+    call = _called(dependant)
     if not _is_async(call):
         yield f"{_name(call)} is not async: it would run in a thread, at ten times the cost"
     if getattr(call, "__function_scope__", False) and dependant.scope != "function":
@@ -38,7 +38,7 @@ def _accidental_parameters(dependant: Dependant) -> Iterator[str]:
     read = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params)
     for field in (field for fields in (*read, dependant.body_params) for field in fields):
         parts = [*_parts(field.field_info.annotation), *field.field_info.metadata]
-        owner = f"{_name(dependant.call)}, parameter {field.name}"
+        owner = f"{_name(_called(dependant))}, parameter {field.name}"
         if any(isinstance(part, ForwardRef) for part in parts):
             # An alias made inside a function, annotated as a string: FastAPI cannot look it up and asks the caller.
             yield f"{owner}: its annotation was never resolved, so the caller would fill it in"
@@ -48,7 +48,7 @@ def _accidental_parameters(dependant: Dependant) -> Iterator[str]:
     for field in dependant.body_params:
         # A schema is a pydantic model; a dataclass is a collaborator or a principal that lost its Depends.
         if any(inspect.isclass(part) and is_dataclass(part) for part in _parts(field.field_info.annotation)):
-            yield f"{_name(dependant.call)}, parameter {field.name}: a dataclass would be read from the body"
+            yield f"{_name(_called(dependant))}, parameter {field.name}: a dataclass would be read from the body"
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
@@ -57,9 +57,14 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
-def _is_async(call: Any) -> bool:
+def _called(dependant: Dependant) -> Any:
+    call = dependant.call
     while isinstance(call, functools.partial):
         call = call.func
+    return call
+
+
+def _is_async(call: Any) -> bool:
     candidates = [call, inspect.unwrap(call)]
     if not inspect.isroutine(call) and not inspect.isclass(call):
         candidates.append(type(call).__call__)

@@ -53,6 +53,9 @@ def _nothing_blocks() -> Iterator[None]:
             guard.functions[function].can_block_in("asyncpg/connect_utils.py", "_parse_connect_arguments")
             # A traceback shows lines of source, which Python reads when it is formatted, and keeps.
             guard.functions[function].can_block_in("linecache.py", {"checkcache", "updatecache"})
+            # Building an application looks up its version and the types of media: before a process serves, but a test
+            # may build one at any time.
+            guard.functions[function].can_block_in("core/application.py", {"chassis"})
         yield
 
 

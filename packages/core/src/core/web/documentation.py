@@ -3,6 +3,7 @@
 import hashlib
 import mimetypes
 from collections.abc import Callable
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import orjson
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from core.web.problems import MEDIA_TYPE
+from core.web.routes import PlainMount, PlainRoute
 
 _PROBLEM = {
     "type": "object",
@@ -81,53 +82,59 @@ class OpenApiDocument:
             self._body = orjson.dumps(self._make())
             self._etag = f'"{hashlib.sha256(self._body).hexdigest()[:16]}"'
         headers = {"ETag": self._etag, "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == self._etag:
+        if _has(request.headers.get("if-none-match", ""), self._etag):
             return Response(status_code=304, headers=headers)
         return Response(self._body, media_type="application/json", headers=headers)
 
 
+def _has(if_none_match: str, etag: str) -> bool:
+    """Whether one of the tags is this one, compared weakly: a proxy that compresses makes it weak."""
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or tags == ["*"]
+
+
+# Every URL is relative: the page cannot know below which path a proxy shows it.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
   <meta charset="utf-8">
   <title>{title}</title>
-  <link rel="stylesheet" href="{assets}/swagger-ui.css">
+  <link rel="stylesheet" href="docs-assets/swagger-ui.css">
 </head>
 <body>
   <div id="swagger-ui"></div>
-  <script src="{assets}/swagger-ui-bundle.js"></script>
-  <script src="{assets}.js"></script>
+  <script src="docs-assets/swagger-ui-bundle.js"></script>
+  <script src="docs-assets.js"></script>
 </body>
 </html>
 """
 # A script of its own, because the security policy allows none inside a page.
 _START = (
-    'SwaggerUIBundle({{url: "{openapi}", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true}});\n'
+    'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true});\n'
 )
 
 
-def documentation_routes(title: str, make: Callable[[], dict[str, Any]]) -> list[Route | Mount]:
+def documentation_routes(title: str, make: Callable[[], dict[str, Any]]) -> list[PlainRoute | PlainMount]:
     """`/openapi.json`, and `/docs` where the page's assets are installed (`core[local]`)."""
-    routes: list[Route | Mount] = [Route("/openapi.json", OpenApiDocument(make).answer, include_in_schema=False)]
+    document = PlainRoute("/openapi.json", OpenApiDocument(make).answer, include_in_schema=False)
     assets = find_spec("fastapi_standalone_docs")
     if assets is None or not assets.submodule_search_locations:
-        return routes
+        return [document]
 
-    async def page(request: Request) -> Response:
-        root_path = request.scope.get("root_path", "")
-        return HTMLResponse(_PAGE.format(title=title, assets=f"{root_path}/docs-assets"))
+    async def page(_request: Request) -> Response:
+        return HTMLResponse(_PAGE.format(title=escape(title)))
 
-    async def start(request: Request) -> Response:
-        openapi = f"{request.scope.get('root_path', '')}/openapi.json"
-        return Response(_START.format(openapi=openapi), media_type="text/javascript")
+    async def start(_request: Request) -> Response:
+        return Response(_START, media_type="text/javascript")
 
     # It reads the system's tables of media types from disk: now, not within a request, and once a process.
     if not mimetypes.inited:
         mimetypes.init()
     folder = Path(assets.submodule_search_locations[0]) / "static" / "swagger"
     return [
-        *routes,
-        Route("/docs", page, include_in_schema=False),
-        Route("/docs-assets.js", start, include_in_schema=False),
-        Mount("/docs-assets", StaticFiles(directory=folder)),
+        document,
+        PlainRoute("/docs", page, include_in_schema=False),
+        PlainRoute("/docs-assets.js", start, include_in_schema=False),
+        # Unchecked: building an application opens nothing, and the folder was found just now.
+        PlainMount("/docs-assets", StaticFiles(directory=folder, check_dir=False)),
     ]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from core.errors import FieldError, Invalid
 
@@ -26,18 +26,15 @@ Row = TypeVar("Row")
 Position = tuple[datetime, UUID]
 
 
-def _at_most(value: object) -> object:
+def _at_most(limit: int) -> int:
     """More than the most is coerced, not refused: the client gets a full page and a cursor."""
-    try:
-        return min(int(str(value)), LIMIT_MAX)
-    except ValueError:
-        return value
+    return min(limit, LIMIT_MAX)
 
 
 class PageQuery(BaseModel, extra="forbid"):
     """The query parameters of a list; a list with filters extends it."""
 
-    limit: Annotated[int, BeforeValidator(_at_most), Field(ge=1, description=f"Rows a page, {LIMIT_MAX} at most.")] = (
+    limit: Annotated[int, Field(ge=1, description=f"Rows a page, {LIMIT_MAX} at most."), AfterValidator(_at_most)] = (
         LIMIT_DEFAULT
     )
     cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before.")] = None
@@ -92,7 +89,7 @@ def decode_cursor(cursor: str, *, key: bytes, binding: str) -> Position:
         InvalidCursor: it was changed, or given out by another list or for other filters.
     """
     try:
-        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except ValueError:
         raw = b""
     payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]

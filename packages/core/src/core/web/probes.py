@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
@@ -11,6 +12,8 @@ from starlette.types import Scope
 from core.errors import Unavailable
 from core.web.problems import Problems
 from core.web.routes import PlainRoute
+
+log = structlog.get_logger("core.web")
 
 INTERVAL_S = 5.0
 CHECK_TIMEOUT_S = 3.0
@@ -26,6 +29,9 @@ class NotReady(Unavailable):
 
 
 Check = Callable[[], Awaitable[None]]
+
+
+_WORDS = {True: "ok", False: "failing", None: "unknown"}
 
 
 @dataclass(slots=True)
@@ -62,19 +68,17 @@ class Readiness:
     async def check(self) -> None:
         """Runs every check once."""
         for name, check in list(self.checks.items()):
-            try:
-                async with asyncio.timeout(CHECK_TIMEOUT_S):
-                    await check()
-                succeeded = True
-            except Exception:  # noqa: BLE001 - whatever it raised, the check failed
-                succeeded = False
-            self._health.setdefault(name, _Health()).record(succeeded=succeeded)
+            reason = await _failure_of(check)
+            health = self._health.setdefault(name, _Health())
+            before = health.healthy
+            health.record(succeeded=reason is None)
+            if health.healthy is not before and (reason is not None or before is not None):
+                log.warning("a check changed", check=name, state=_WORDS[health.healthy], reason=reason)
 
     @property
     def states(self) -> dict[str, str]:
         """The state of each check: `ok`, `failing`, or `unknown` before its first run."""
-        words = {True: "ok", False: "failing", None: "unknown"}
-        own = {name: words[self._health.get(name, _Health()).healthy] for name in self.checks}
+        own = {name: _WORDS[self._health.get(name, _Health()).healthy] for name in self.checks}
         within = {
             f"{name}.{check}": state for name, other in self.mounted.items() for check, state in other.states.items()
         }
@@ -84,6 +88,16 @@ class Readiness:
     def ready(self) -> bool:
         """Whether requests may be sent here."""
         return not self.draining and all(state == "ok" for state in self.states.values())
+
+
+async def _failure_of(check: Check) -> str | None:
+    """Why the check failed; None if it did not."""
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await check()
+    except Exception as failed:  # noqa: BLE001 - whatever it raised, the check failed
+        return " <- ".join(f"{type(each).__name__}: {each}" for each in (failed, failed.__cause__) if each is not None)
+    return None
 
 
 _PATHS = frozenset({"/livez", "/readyz", "/startupz"})

@@ -1,0 +1,143 @@
+"""A database that is stopped, started again, or hangs: what requests, probes and the relay make of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from core.client import InProcess
+from core.database import open_database
+from core.dependencies.resources import READINESS
+from core.lifespan import started
+from core.services import Service
+from core.testing import SERVICE_URL, problem
+from core.web.probes import Readiness
+
+A_THING = "/v1/things/thg_00000000000000000000000000"
+
+
+@pytest.fixture(scope="module")
+def migrated(server, service: Service) -> None:
+    server.create_database("example")
+    asyncio.run(service.migrations.upgrade(server.url("example")))
+
+
+@pytest.fixture
+def database_url(server, migrated: None) -> str:
+    """In place of a copy on the server that all tests share."""
+    return server.url("example")
+
+
+@pytest.fixture
+def settings(settings):
+    limits = {"statement_timeout_ms": 100, "connect_timeout_s": 0.2, "pool_timeout_s": 0.2}
+    return settings.model_copy(update={"database": settings.database.model_copy(update=limits)})
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.database.engine.ANSWER_MARGIN_S", 0.1)
+    monkeypatch.setattr("core.events.relay.POLL_S_MAX", 0.1)
+
+
+@pytest.fixture
+async def serving(
+    app: FastAPI, signed_in: Callable[..., dict[str, str]]
+) -> AsyncIterator[tuple[httpx.AsyncClient, Readiness]]:
+    """A client of the running application, and its readiness."""
+    async with (
+        started(app, name="example") as state,
+        httpx.AsyncClient(transport=InProcess(app, state), base_url=SERVICE_URL, headers=signed_in()) as client,
+    ):
+        yield client, state[READINESS]
+
+
+@pytest.fixture
+def stopped(server) -> Iterator[Callable[[], object]]:
+    """`await stopped()` stops the server; a test may start it again."""
+    yield lambda: asyncio.to_thread(server.stop)
+    server.start()
+
+
+async def make(client: httpx.AsyncClient, name: str) -> httpx.Response:
+    return await client.post("/v1/things", json={"name": name}, headers={"Idempotency-Key": name})
+
+
+async def write(client: httpx.AsyncClient) -> httpx.Response:
+    return await make(client, "written")
+
+
+async def read(client: httpx.AsyncClient) -> httpx.Response:
+    return await client.get(A_THING)
+
+
+async def test_an_outage_is_told_to_be_over_soon_and_is_over_by_itself(serving, server, stopped, becomes):
+    client, _ = serving
+    assert (await make(client, "before")).status_code == 201
+    await stopped()
+    for response in (await make(client, "during"), await client.get(A_THING), await client.get("/v1/things")):
+        assert problem(response) == (503, "database_unavailable")
+        assert response.headers["retry-after"] == "1"
+    await asyncio.to_thread(server.start)
+
+    async def works() -> bool:
+        return (await make(client, "during")).status_code == 201
+
+    await becomes(works, patience_s=1)
+    assert problem(await client.get(A_THING)) == (404, "not_found")
+
+
+async def test_readiness_falls_and_rises_and_liveness_does_not_care(serving, server, stopped):
+    client, readiness = serving
+    assert (await client.get("/readyz")).status_code == 200
+    await stopped()
+    for _ in range(3):
+        await readiness.check()
+    assert problem(await client.get("/readyz")) == (503, "not_ready")
+    assert (await client.get("/livez")).status_code == 200
+    await asyncio.to_thread(server.start)
+    for _ in range(2):
+        await readiness.check()
+    assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_the_relay_goes_on_after_an_outage(serving, server, stopped, settings, becomes):
+    client, _ = serving
+    await stopped()
+    await asyncio.sleep(0.15)
+    await asyncio.to_thread(server.start)
+    async with open_database(settings.database, name="test") as database:
+
+        async def works() -> bool:
+            return (await make(client, "after")).status_code == 201
+
+        await becomes(works)
+
+        async def announced() -> bool:
+            async with database.transaction() as session:
+                return bool(await session.scalar(text("SELECT announced FROM things WHERE name = 'after'")))
+
+        await becomes(announced, patience_s=2)
+
+
+@pytest.mark.parametrize("ask", [write, read])
+async def test_a_server_that_hangs_is_an_outage(serving, server, ask):
+    client, _ = serving
+    with server.hanging():
+        async with asyncio.timeout(3):
+            assert problem(await ask(client)) == (503, "database_unavailable")
+    assert (await client.get("/v1/things")).status_code == 200
+
+
+@pytest.mark.parametrize("ask", [write, read])
+async def test_a_server_that_hangs_does_not_hold_a_request_beyond_its_deadline(serving, server, app, ask):
+    client, _ = serving
+    app.deadlines.timeout_s = 0.05
+    with server.hanging():
+        async with asyncio.timeout(3):
+            assert problem(await ask(client)) == (504, "timed_out")
+    app.deadlines.timeout_s = 12
+    assert (await client.get("/v1/things")).status_code == 200

@@ -1,0 +1,119 @@
+"""Supervised tasks start again when they fail, and end with the process."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from core.lifespan import Supervisor
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.lifespan.supervisor.RESTART_DELAY_S_MIN", 0.01)
+    monkeypatch.setattr("core.lifespan.supervisor.END_TIMEOUT_S", 0.1)
+
+
+async def test_a_task_that_fails_starts_again_later_each_time(quick, logs):
+    began: list[float] = []
+    enough = asyncio.Event()
+
+    async def fail() -> None:
+        began.append(asyncio.get_running_loop().time())
+        if len(began) == 5:
+            enough.set()
+        raise RuntimeError("no")
+
+    async with Supervisor() as tasks:
+        tasks.start("failing", fail)
+        await asyncio.wait_for(enough.wait(), 5)
+    pauses = [later - earlier for earlier, later in pairwise(began)]
+    # 10, 20, 40 and 80 ms, each from half as long to half as long again.
+    assert all(0.5 * 0.01 * 2**n <= pause < 1.5 * 0.01 * 2**n + 0.05 for n, pause in enumerate(pauses))
+    assert {line["task"] for line in logs if line["event"] == "task failed"} == {"failing"}
+
+
+async def test_a_task_that_worked_for_long_starts_again_soon(quick, monkeypatch):
+    monkeypatch.setattr("core.lifespan.supervisor.RESTART_DELAY_S_MAX", 0.04)
+    began: list[float] = []
+    enough = asyncio.Event()
+
+    async def work() -> None:
+        began.append(asyncio.get_running_loop().time())
+        if len(began) == 6:
+            enough.set()
+        if len(began) == 5:
+            await asyncio.sleep(0.05)
+        raise RuntimeError("no")
+
+    async with Supervisor() as tasks:
+        tasks.start("working", work)
+        await asyncio.wait_for(enough.wait(), 5)
+    assert began[5] - began[4] - 0.05 < 0.5 * 0.04
+
+
+async def test_a_task_that_returns_starts_again(quick):
+    runs: list[str] = []
+    enough = asyncio.Event()
+
+    async def work() -> None:
+        runs.append("run")
+        if len(runs) == 2:
+            enough.set()
+
+    async with Supervisor() as tasks:
+        tasks.start("returning", work)
+        await asyncio.wait_for(enough.wait(), 5)
+
+
+async def test_tasks_are_cancelled_and_waited_for():
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.03)
+            ended.append("cleaned up")
+
+    async with Supervisor() as tasks:
+        tasks.start("one", work)
+        tasks.start("two", work)
+        await asyncio.sleep(0.01)
+    assert ended == ["cleaned up"] * 2
+
+
+async def test_a_task_that_fails_while_it_is_cancelled_has_ended(logs):
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise RuntimeError("the database is gone") from None
+
+    async with asyncio.timeout(1), Supervisor() as tasks:
+        tasks.start("relay", work)
+        await asyncio.sleep(0.01)
+    assert not [line for line in logs if line["event"] == "task did not end"]
+
+
+async def test_a_task_that_swallows_its_cancellation_is_named_and_left_behind(quick, logs):
+    release = asyncio.Event()
+
+    async def work() -> None:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async with asyncio.timeout(1), Supervisor() as tasks:
+        tasks.start("stubborn", work)
+        await asyncio.sleep(0.01)
+    assert [line["task"] for line in logs if line["event"] == "task did not end"] == ["stubborn"]
+    release.set()
+    await asyncio.sleep(0)
+
+
+async def test_a_supervisor_without_tasks_ends():
+    async with Supervisor():
+        pass
