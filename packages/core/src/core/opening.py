@@ -1,7 +1,8 @@
 """Opens the resources of a service in order: the chassis' own, then those that the service declares."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -46,7 +47,7 @@ async def open_resources(
         database=database,
         mail=ports.mail or _mail(settings.mail),
         clients=clients,
-        verifier=await _verifier(settings, [_published_keys(settings, clients)]),
+        verifier=await _verifier(settings, [await opener.open("issuer's keys", _published_keys(settings, clients))]),
         wake_relay=wake_relay,
     )
     for resource in declared:
@@ -68,7 +69,8 @@ def _upstreams(settings: ServiceSettings) -> Mapping[str, ClientSettings]:
     return {**settings.clients, _ISSUER: ClientSettings(url=tokens.issuer)}
 
 
-def _published_keys(settings: ServiceSettings, clients: Clients) -> Keys:
+@asynccontextmanager
+async def _published_keys(settings: ServiceSettings, clients: Clients) -> AsyncGenerator[Keys]:
     """The keys that the issuer publishes; fetched when the first token asks for one."""
     tokens = settings.tokens
     sibling = tokens.issued_by if tokens.issued_by in settings.clients else _ISSUER
@@ -77,7 +79,11 @@ def _published_keys(settings: ServiceSettings, clients: Clients) -> Keys:
         response = await clients.client(sibling).get(tokens.jwks_url or JWKS_PATH)
         return response.raise_for_status().content
 
-    return RemoteKeys(fetch, clock=SystemClock())
+    keys = RemoteKeys(fetch, clock=SystemClock())
+    try:
+        yield keys
+    finally:
+        await keys.close()
 
 
 # Tokens live by the system's clock, whatever the business clock says.

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
 from example.things.repository import THING
 from sqlalchemy import text
@@ -86,3 +87,15 @@ async def test_a_server_that_lets_nobody_in_is_told_without_its_password(server,
     assert raised.value.__cause__
     assert 'role "nobody" does not exist' in str(raised.value.__cause__)
     assert "hunter2" not in f"{raised.value.__cause__!r} {logs}"
+
+
+async def test_a_server_that_has_no_connections_left_for_reads_is_told(server):
+    await asyncio.to_thread(server.create_database, "crowded")
+    admin = await asyncpg.connect(server.url("crowded"))
+    await admin.execute("CREATE ROLE limited LOGIN CONNECTION LIMIT 2")
+    await admin.close()
+    settings = DatabaseSettings.model_validate({"url": server.url("crowded").replace("postgres@/", "limited@/")})
+    with pytest.raises(DatabaseUnavailable) as raised:
+        async with open_database(settings, name="example"):
+            pass
+    assert "too many connections" in str(raised.value.__cause__)

@@ -84,6 +84,17 @@ async def test_an_abandoned_claim_is_taken_over_by_the_same_request_alone(keys, 
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Claim", *["IdempotencyInFlight"] * 4]
 
 
+async def test_who_comes_second_to_an_abandoned_claim_does_not_get_it(keys, short_lease, admin, becomes):
+    await claimed(keys)
+    await asyncio.sleep(0.06)
+    async with admin.transaction():
+        await admin.execute("UPDATE idempotency_keys SET leased_until = now() + interval '1 min'")
+        second = asyncio.create_task(keys.claim(TICKET))
+        await becomes(lambda: admin.fetchval("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"))
+    with pytest.raises(IdempotencyInFlight):
+        await second
+
+
 async def test_an_owner_that_was_only_slow_cannot_commit_any_more(keys, short_lease, database, admin):
     slow = await claimed(keys)
     await asyncio.sleep(0.06)

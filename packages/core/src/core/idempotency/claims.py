@@ -7,9 +7,10 @@ answer any more, and its work is rolled back: of two who worked for a key, only 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
@@ -86,14 +87,11 @@ class Claims:
             IdempotencyInFlight: the same request is being worked on.
         """
         async with self.database.transaction() as session:
-            if (leased_until := await session.scalar(_new(ticket))) is not None:
-                return Claim(ticket, leased_until)
-            found = (await session.execute(select(keys, _free(ticket).label("free")).where(_is(ticket)))).one_or_none()
-            if found is None or found.free:
-                # None: its owner gave it back this instant; the caller's retry will get it.
-                if (leased_until := await session.scalar(_taken_over(ticket))) is not None:
-                    return Claim(ticket, leased_until)
-                raise IdempotencyInFlight
+            leased_until, found = await _take_or_find(session, ticket)
+        if leased_until is not None:
+            return Claim(ticket, leased_until)
+        if found is None:
+            raise IdempotencyInFlight
         if found.fingerprint != ticket.fingerprint:
             raise IdempotencyKeyReused
         if found.status is None:
@@ -116,6 +114,16 @@ class Claims:
         """Gives back a claim whose outcome may not be stored, so that the same request can be made again."""
         async with self.database.transaction() as session:
             await session.execute(delete(keys).where(claim.row))
+
+
+async def _take_or_find(session: AsyncSession, ticket: Ticket) -> tuple[datetime | None, Row[Any] | None]:
+    """The end of the lease if the key is ours now, else what holds it; neither when it changed hands this instant."""
+    if (leased_until := await session.scalar(_new(ticket))) is not None:
+        return leased_until, None
+    found = (await session.execute(select(keys, _free(ticket).label("free")).where(_is(ticket)))).one_or_none()
+    if found is None or found.free:
+        return await session.scalar(_taken_over(ticket)), None
+    return None, found
 
 
 def _new(ticket: Ticket) -> ReturningInsert[datetime]:

@@ -1,25 +1,31 @@
 """What every service does, wherever it runs; a service inherits it with `class TestConformance(Conformance)`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from core.database import Database
+from core.database import Database, open_database
 from core.dependencies import Caller, Session
 from core.errors import Conflict
 from core.mount import ServiceMount
+from core.ports import Ports
 from core.routing import Router, register
 from core.services import Service
+from core.settings import ServiceSettings
 from core.testing.applications import SERVICE_URL, Host, running
+from core.testing.databases import TemplateDatabase
+from core.testing.locally import WEB_ORIGIN, Mint, local_settings, minting
 from core.testing.problems import problem
 
-WEB_ORIGIN = "https://app.example"
+# Soon enough for a test, late enough for everything that is not meant to be late.
+DEADLINE_S = 0.3
 BODY_MAX = 1_048_576
 
 
@@ -90,22 +96,50 @@ async def _kept(session: Session) -> Thing:
     raise Kept
 
 
+@dataclass(frozen=True, slots=True)
+class Conforming:
+    """What the service under test runs with."""
+
+    settings: ServiceSettings
+    mint: Mint
+
+
 class Conformance:
     """The suite; each test runs against the service standalone and mounted."""
 
-    @pytest.fixture(params=["standalone", "mounted"])
+    @pytest.fixture(scope="class")
+    async def conforming(
+        self, service: Service, template: TemplateDatabase, tmp_path_factory: pytest.TempPathFactory
+    ) -> AsyncIterator[Conforming]:
+        """One database and one folder for the whole suite: it changes nothing that its next test would notice."""
+        database = await template.copy()
+        folder = tmp_path_factory.mktemp("conformance")
+        settings = local_settings(service, database_url=template.postgres.url(database), folder=folder)
+        yield Conforming(settings, await asyncio.to_thread(minting, settings, folder))
+        await template.drop(database)
+
+    @pytest.fixture(scope="class", params=["standalone", "mounted"])
     async def somewhere(
-        self, request: pytest.FixtureRequest, app: FastAPI, service: Service
+        self, request: pytest.FixtureRequest, service: Service, conforming: Conforming
     ) -> AsyncIterator[httpx.AsyncClient]:
         """A client of the service with the failing operations added to it."""
+        app: Any = service.create_app(conforming.settings, Ports())
         register(app, _exits)
-        app.deadlines.timeout_s = 0.3  # type: ignore[attr-defined] - a ChassisApp, which create_app's contract does not say
+        app.deadlines.timeout_s = DEADLINE_S
         if request.param == "standalone":
             async with running(app) as client:
                 yield client
             return
         async with running(Host(ServiceMount(service.name, app)), base_url=f"{SERVICE_URL}/{service.name}") as client:
             yield client
+
+    @pytest.fixture
+    async def tables(self, conforming: Conforming) -> AsyncIterator[Database]:
+        """The database beside the application, without what the test before has left."""
+        async with open_database(conforming.settings.database, name="conformance") as database:
+            async with database.transaction() as session:
+                await session.execute(text("DROP TABLE IF EXISTS conformance_refused, conformance_kept"))
+            yield database
 
     async def test_an_unknown_route_is_not_found(self, somewhere: httpx.AsyncClient) -> None:
         assert problem(await somewhere.get("/v1/nothing-here")) == (404, "not_found")
@@ -167,15 +201,15 @@ class Conformance:
     async def test_a_failed_commit_is_never_a_success(self, somewhere: httpx.AsyncClient) -> None:
         assert problem(await somewhere.post("/v1/conformance/commit-fails")) == (500, "internal_error")
 
-    async def test_a_refusal_rolls_back(self, somewhere: httpx.AsyncClient, database: Database) -> None:
+    async def test_a_refusal_rolls_back(self, somewhere: httpx.AsyncClient, tables: Database) -> None:
         assert problem(await somewhere.post("/v1/conformance/refused")) == (409, "conflict")
-        assert not await _exists(database, "conformance_refused")
+        assert not await _exists(tables, "conformance_refused")
 
     async def test_a_refusal_that_keeps_changes_commits_first(
-        self, somewhere: httpx.AsyncClient, database: Database
+        self, somewhere: httpx.AsyncClient, tables: Database
     ) -> None:
         assert problem(await somewhere.post("/v1/conformance/kept")) == (409, "kept")
-        assert await _exists(database, "conformance_kept")
+        assert await _exists(tables, "conformance_kept")
 
     async def test_no_token_and_no_valid_token_are_refused(self, somewhere: httpx.AsyncClient) -> None:
         for headers in ({}, {"Authorization": "Bearer not.a.token"}, {"Authorization": "Basic dXNlcjpwdw=="}):
@@ -184,9 +218,10 @@ class Conformance:
             assert response.headers["www-authenticate"] == "Bearer"
 
     async def test_a_valid_token_names_the_caller_and_its_answer_is_not_stored(
-        self, somewhere: httpx.AsyncClient, signed_in: Callable[..., dict[str, str]]
+        self, somewhere: httpx.AsyncClient, conforming: Conforming
     ) -> None:
-        response = await somewhere.get("/v1/conformance/caller", headers=signed_in())
+        headers = {"Authorization": f"Bearer {conforming.mint()}"}
+        response = await somewhere.get("/v1/conformance/caller", headers=headers)
         assert response.json()["name"].startswith("usr_")
         assert response.headers["cache-control"] == "no-store"
 
@@ -244,8 +279,8 @@ class Conformance:
         again = await somewhere.get("/openapi.json", headers={"If-None-Match": first.headers["etag"]})
         assert (first.status_code, again.status_code) == (200, 304)
 
-    async def test_every_operation_documents_the_problem(self, app: FastAPI) -> None:
-        document: dict[str, Any] = await _openapi(app)
+    async def test_every_operation_documents_the_problem(self, somewhere: httpx.AsyncClient) -> None:
+        document = (await somewhere.get("/openapi.json")).json()
         responses = [
             operation["responses"]["default"] for item in document["paths"].values() for operation in item.values()
         ]
@@ -254,11 +289,6 @@ class Conformance:
 
     async def test_models_and_migrated_schema_are_equal(self, service: Service, database_url: str) -> None:
         assert await service.migrations.check(database_url) == []
-
-
-async def _openapi(app: FastAPI) -> dict[str, Any]:
-    async with running(app) as client:
-        return (await client.get("/openapi.json")).json()
 
 
 async def _exists(database: Database, table: str) -> bool:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -15,7 +14,6 @@ from blockbuster import blockbuster_ctx
 from fastapi import FastAPI
 
 from core.database import Database, open_database
-from core.ids import format_id, new_id
 from core.local import Postgres, throw_away_postgres
 from core.local.data_directory import workspace_root
 from core.mail import Delivered, read_folder
@@ -26,10 +24,8 @@ from core.settings import ServiceSettings
 from core.telemetry.logs import logging_to
 from core.testing.applications import SERVICE_URL, Host, running
 from core.testing.databases import TemplateDatabase, template_database
+from core.testing.locally import Mint, local_settings, minting
 from core.testing.network import loopback_only
-from core.tokens import LocalKey, sign_access_token
-
-WEB_ORIGIN = "https://app.example"
 
 
 @pytest.fixture(scope="session")
@@ -106,16 +102,7 @@ async def database_url(template: TemplateDatabase) -> AsyncIterator[str]:
 @pytest.fixture
 def settings(service: Service, database_url: str, tmp_path: Path) -> ServiceSettings:
     """Local settings on the database of this test; a conftest may override it with `settings.model_copy(update=…)`."""
-    return service.settings.model_validate(
-        {
-            "environment": "local",
-            "public_url": SERVICE_URL,
-            "database": {"url": database_url, "pool_size": 5, "read_pool_size": 2},
-            "mail": {"url": f"file:{tmp_path}/mail"},
-            "cors": {"allow_origins": [WEB_ORIGIN]},
-            "data_dir": str(tmp_path),
-        }
-    )
+    return local_settings(service, database_url=database_url, folder=tmp_path)
 
 
 @pytest.fixture
@@ -162,32 +149,13 @@ def mailbox(tmp_path: Path) -> Callable[..., list[Delivered]]:
 
 
 @pytest.fixture
-def token(settings: ServiceSettings, tmp_path: Path) -> Callable[..., str]:
+def token(settings: ServiceSettings, tmp_path: Path) -> Mint:
     """`token("catalog:write", subject="usr_…")`: an access token that the service accepts."""
-    key = LocalKey.open(tmp_path, environment=settings.environment)
-
-    def mint(*scopes: str, subject: str | None = None, lifetime: timedelta = timedelta(minutes=5)) -> str:
-        now = datetime.now(UTC)
-        return sign_access_token(
-            key=key.private,
-            kid=key.kid,
-            issuer=settings.tokens.issuer or SERVICE_URL,
-            audience=[settings.tokens.audience],
-            subject=subject or format_id("usr", new_id()),
-            client_id="tests",
-            session_id=new_id(),
-            scopes=scopes,
-            roles=(),
-            auth_time=now,
-            now=now,
-            lifetime=lifetime,
-        )
-
-    return mint
+    return minting(settings, tmp_path)
 
 
 @pytest.fixture
-def signed_in(token: Callable[..., str]) -> Callable[..., dict[str, str]]:
+def signed_in(token: Mint) -> Callable[..., dict[str, str]]:
     """`signed_in("catalog:write")`: the header of a caller with these scopes; the same caller for the same subject."""
 
     def header(*scopes: str, subject: str | None = None) -> dict[str, str]:

@@ -70,9 +70,9 @@ class Readiness:
         for name, check in list(self.checks.items()):
             reason = await _failure_of(check)
             health = self._health.setdefault(name, _Health())
-            before = health.healthy
+            was_healthy = health.healthy is not False
             health.record(succeeded=reason is None)
-            if health.healthy is not before and (reason is not None or before is not None):
+            if health.healthy is not was_healthy:
                 log.warning("a check changed", check=name, state=_WORDS[health.healthy], reason=reason)
 
     @property

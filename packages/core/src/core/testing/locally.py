@@ -1,0 +1,54 @@
+"""What a service under test runs with, and tokens that it accepts."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core.ids import format_id, new_id
+from core.services import Service
+from core.settings import ServiceSettings
+from core.testing.applications import SERVICE_URL
+from core.tokens import LocalKey, sign_access_token
+
+# The page of another origin that may call the service under test.
+WEB_ORIGIN = "https://app.example"
+
+Mint = Callable[..., str]
+
+
+def local_settings(service: Service, *, database_url: str, folder: Path) -> ServiceSettings:
+    """Local settings on this database; mail and keys are in `folder`."""
+    return service.settings.model_validate(
+        {
+            "environment": "local",
+            "public_url": SERVICE_URL,
+            "database": {"url": database_url, "pool_size": 5, "read_pool_size": 2},
+            "mail": {"url": f"file:{folder}/mail"},
+            "cors": {"allow_origins": [WEB_ORIGIN]},
+            "data_dir": str(folder),
+        }
+    )
+
+
+def minting(settings: ServiceSettings, folder: Path) -> Mint:
+    """`mint("catalog:write", subject="usr_…")`: an access token that a service with these settings accepts."""
+    key = LocalKey.open(folder, environment=settings.environment)
+
+    def mint(*scopes: str, subject: str | None = None, lifetime: timedelta = timedelta(minutes=5)) -> str:
+        now = datetime.now(UTC)
+        return sign_access_token(
+            key=key.private,
+            kid=key.kid,
+            issuer=settings.tokens.issuer or SERVICE_URL,
+            audience=[settings.tokens.audience],
+            subject=subject or format_id("usr", new_id()),
+            client_id="tests",
+            session_id=new_id(),
+            scopes=scopes,
+            roles=(),
+            auth_time=now,
+            now=now,
+            lifetime=lifetime,
+        )
+
+    return mint
