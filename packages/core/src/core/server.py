@@ -13,11 +13,18 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.dependencies.resources import READINESS
 from core.lifespan import StartupError
+from core.redaction import redact
 from core.settings import ServerSettings
 
 EXIT_OK = 0
+# It stopped, but not as it should: work was cut off, or a resource did not close.
+EXIT_UNCLEAN = 1
 EXIT_STARTUP = 3
+TICK_S = 0.1
+# How long cancelled requests may clean up: most of them roll back, and that is all.
+CANCEL_GRACE_S = 2.0
 
 log = structlog.get_logger("core.server")
 
@@ -50,7 +57,23 @@ def listen(host: str, port: int, *, backlog: int = 2048) -> socket.socket:
 
 
 class ChassisServer(uvicorn.Server):
-    """uvicorn, but a signal ends it with an exit code that is ours."""
+    """uvicorn, but a signal first turns `/readyz` to 503, and ends the process with an exit code that is ours."""
+
+    def __init__(self, config: uvicorn.Config, *, drain_delay_s: float) -> None:
+        super().__init__(config)
+        self._drain_delay_s = drain_delay_s
+
+    async def main_loop(self) -> None:
+        """Serves until a signal, and for `drain_delay_s` longer: whoever sends requests here has to hear of it first."""
+        await super().main_loop()
+        readiness = self.lifespan.state.get(READINESS)
+        if readiness is not None:
+            readiness.draining = True
+        for tick in range(round(self._drain_delay_s / TICK_S)):
+            if self.force_exit:
+                break
+            await self.on_tick(tick)
+            await asyncio.sleep(TICK_S)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -65,35 +88,53 @@ class ChassisServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-class _Startup:
-    """Keeps why the application did not start, for one sentence in place of a traceback."""
+class _Lifespan:
+    """Sees how the application starts and stops, and stops it only after its last request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        # Those of the server, in progress.
+        self.requests: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
+        self.cut_off = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await self.app(scope, receive, send)
             return
 
+        async def after_the_last_request() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self._end_requests()
+            return message
+
         async def quiet(message: Message) -> None:
             if message["type"] == "lifespan.startup.failed":
+                # One sentence says it, in place of a traceback.
                 message["message"] = ""
             await send(message)
 
         try:
-            await self.app(scope, receive, quiet)
+            await self.app(scope, after_the_last_request, quiet)
         except BaseException as failure:
             self.failure = failure
             raise
 
+    async def _end_requests(self) -> None:
+        """Waits for those that uvicorn has just cancelled: their cleaning up needs what is about to close."""
+        cancelled = set(self.requests)
+        self.cut_off = len(cancelled)
+        if cancelled:
+            _, stuck = await asyncio.wait(cancelled, timeout=CANCEL_GRACE_S)
+            log.error("requests were cut off", cancelled=len(cancelled), stuck=len(stuck))
+
 
 def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) -> int:
     """Serves until a signal; returns the exit code of the process."""
-    startup = _Startup(app)
+    lifespan = _Lifespan(app)
     config = uvicorn.Config(
-        startup,
+        lifespan,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -110,13 +151,23 @@ def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) ->
         reset_contextvars=True,
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    server = ChassisServer(config, drain_delay_s=settings.drain_delay_s)
+    lifespan.requests = server.server_state.tasks
     try:
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(ChassisServer(config).serve(sockets=[listener]))
+            runner.run(server.serve(sockets=[listener]))
     except SystemExit:
+        if lifespan.failure is None:
+            raise
         # uvicorn's way to say that the application did not start.
-        if not isinstance(startup.failure, StartupError):
-            log.critical("the application did not start", exc_info=startup.failure)
-        sys.stderr.write(f"{startup.failure}\n")
+        sys.stderr.write(f"{redact(_sentence(lifespan.failure))}\n")
         return EXIT_STARTUP
-    return EXIT_OK
+    return EXIT_UNCLEAN if lifespan.failure or lifespan.cut_off or server.force_exit else EXIT_OK
+
+
+def _sentence(failure: BaseException) -> str:
+    if isinstance(failure, StartupError):
+        return str(failure)
+    # Nobody foresaw it: whoever has to find it needs the traceback, too.
+    log.critical("the application did not start", exc_info=failure)
+    return f"The application did not start: {type(failure).__name__}: {failure}"

@@ -16,7 +16,7 @@ from core.dependencies import Caller, Session
 from core.errors import Conflict
 from core.mount import ServiceMount
 from core.ports import Ports
-from core.routing import Router, register
+from core.routing import Router, installed, register
 from core.services import Service
 from core.settings import ServiceSettings
 from core.testing.applications import SERVICE_URL, Host, running
@@ -126,6 +126,7 @@ class Conformance:
         app: Any = service.create_app(conforming.settings, Ports())
         register(app, _exits)
         app.deadlines.timeout_s = DEADLINE_S
+        assert installed(app), "requests do not go through the route index"
         if request.param == "standalone":
             async with running(app) as client:
                 yield client

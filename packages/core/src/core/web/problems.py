@@ -126,7 +126,7 @@ def _as_json(document: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(document)
     except TypeError:
-        # A lone surrogate, in the name of a field: JSON can escape it, UTF-8 cannot hold it.
+        # A lone surrogate, out of a body that nobody validated: JSON can escape it, UTF-8 cannot hold it.
         return json.dumps(document).encode()
 
 
@@ -168,8 +168,8 @@ def from_validation(found: Sequence[Mapping[str, Any]], content_type: str | None
 
 
 def _is_json(content_type: str | None) -> bool:
-    subtype = (content_type or "").partition(";")[0].strip().lower().partition("/")[2]
-    return subtype == "json" or subtype.endswith("+json")
+    kind, _, subtype = (content_type or "").partition(";")[0].strip().lower().partition("/")
+    return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
 def pointer(location: Sequence[str | int]) -> str:

@@ -1,0 +1,111 @@
+"""Real processes, real sockets: what is promised here is about bytes and exit codes."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PATIENCE_S = 10.0
+SCRIPT = Path(__file__).parent / "served.py"
+
+
+class Served:
+    """One server process, and what it has said so far."""
+
+    def __init__(self, mode: str = "", **server: Any) -> None:
+        command = [sys.executable, str(SCRIPT), mode, json.dumps({"server": server})]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.lines: list[dict[str, Any]] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+
+    def ready(self) -> "Served":
+        """The same, when it answers."""
+        eventually(lambda: self.answers("/livez"))
+        return self
+
+    def answers(self, path: str) -> int | None:
+        """The status of its answer; None if it does not."""
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(self.url + path, timeout=PATIENCE_S).status_code
+        return None
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+
+    def says(self, event: str) -> bool:
+        return any(line["event"] == event for line in list(self.lines))
+
+    def ends(self) -> int:
+        """The exit code, once it has one and all it said is read."""
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
+        return code
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.ends()
+
+    def errors(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.read()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+def eventually(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+@pytest.fixture(name="eventually")
+def _eventually() -> Callable[[Callable[[], Any]], None]:
+    return eventually
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Served]]:
+    """`serve("mode", graceful_timeout_s=1)`: a process that serves; none outlives the test."""
+    started: list[Served] = []
+
+    def start(mode: str = "", **server: Any) -> Served:
+        started.append(Served(mode, **server))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    """One process for all tests of a module that do it no harm."""
+    served = Served(body_max_bytes=200_000, body_timeout_s=0.3, request_timeout_s=2).ready()
+    yield served
+    served.close()
