@@ -1,6 +1,7 @@
-"""The billing service under test, open for each module's tests, and people who buy from it."""
+"""The billing service under test, open for all tests, and people who buy from it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +34,46 @@ def service() -> Service:
 
 
 @dataclass(frozen=True)
+class Person:
+    """Somebody who is signed in."""
+
+    client: httpx.AsyncClient
+    subject: str
+    headers: dict[str, str]
+
+    async def get(self, path: str, **parameters: str | int) -> httpx.Response:
+        return await self.client.get(path, headers=self.headers, params=parameters)
+
+    async def post(self, path: str, body: object = None, *, key: str | None = "") -> httpx.Response:
+        """Posts under an Idempotency-Key: a new one, the one given, or with None under none."""
+        keyed = {} if key is None else {"Idempotency-Key": key or str(uuid4())}
+        return await self.client.post(path, json=body, headers=self.headers | keyed)
+
+    async def all(self, path: str, *, limit: int = 100) -> list[dict[str, Any]]:
+        """Every row of a list, page by page."""
+        found: list[dict[str, Any]] = []
+        parameters: dict[str, str | int] = {"limit": limit}
+        while True:
+            page = (await self.get(path, **parameters)).json()
+            found += page["data"]
+            if page["next_cursor"] is None:
+                return found
+            parameters["cursor"] = page["next_cursor"]
+
+    async def add_card(self, token: str = "pm_card_visa", **more: object) -> str:
+        """The id of a new payment method."""
+        response = await self.post("/v1/payment-methods", {"provider_token": token, **more})
+        assert response.status_code == 201, response.text
+        return response.json()["id"]
+
+    async def subscribe(self, price: dict[str, Any], *, key: str = "", **more: object) -> dict[str, Any]:
+        """A new subscription."""
+        response = await self.post("/v1/subscriptions", {"price_id": price["id"], **more}, key=key)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+
+@dataclass(frozen=True)
 class Shop:
     """The running service. Its tests share it, and each buys as somebody new: an hour of real trade in one database."""
 
@@ -42,9 +83,9 @@ class Shop:
     key: LocalKey
     database: asyncpg.Connection
 
-    def bearer(self, *scopes: str, subject: str) -> dict[str, str]:
-        """The header of a caller; `usr_…` has a session, `svc_…` none."""
-        is_user, now = subject.startswith("usr_"), datetime.now(UTC)
+    def person(self, *scopes: str, kind: str = "usr") -> Person:
+        """Somebody new, with these scopes; `svc` is no user."""
+        subject, now, is_user = format_id(kind, new_id()), datetime.now(UTC), kind == "usr"
         token = sign_access_token(
             key=self.key.private,
             kid=self.key.kid,
@@ -59,35 +100,55 @@ class Shop:
             now=now,
             lifetime=timedelta(minutes=5),
         )
-        return {"Authorization": f"Bearer {token}"}
+        return Person(self.client, subject, {"Authorization": f"Bearer {token}"})
+
+
+Open = Callable[[dict[str, Any]], AbstractAsyncContextManager[Shop]]
+
+
+@pytest.fixture(scope="session")
+def open_shop(service: Service, template: TemplateDatabase, tmp_path_factory: pytest.TempPathFactory) -> Open:
+    """`async with open_shop({"settle_after_s": 1}) as shop`: the running service on a database of its own."""
+
+    @asynccontextmanager
+    async def open_(settings: dict[str, Any]) -> AsyncIterator[Shop]:
+        folder, name, clock = tmp_path_factory.mktemp("shop"), await template.copy(), MovableClock()
+        url = template.postgres.url(name)
+        usual = {
+            "environment": "local",
+            "public_url": SERVICE_URL,
+            "database": {"url": url, "pool_size": 5, "read_pool_size": 2},
+            "data_dir": str(folder),
+            # Later than any test ends: what is left open stays open.
+            "settle_after_s": 3600,
+        }
+        app = service.create_app(service.settings.model_validate(merged(usual, settings)), Ports(clock=clock))
+        key, database = LocalKey.open(folder, environment="local"), await asyncpg.connect(url)
+        async with (
+            started(app, name="billing") as state,
+            httpx.AsyncClient(transport=InProcess(app, state), base_url=SERVICE_URL) as client,
+        ):
+            yield Shop(client, state[STATE], clock, key, database)
+        await database.close()
+        await template.drop(name)
+
+    return open_
+
+
+@pytest.fixture(scope="session")
+async def shared_shop(open_shop: Open) -> AsyncIterator[Shop]:
+    async with open_shop({}) as shop:
+        yield shop
 
 
 @pytest.fixture(scope="module")
-async def shop(
-    service: Service,
-    template: TemplateDatabase,
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-) -> AsyncIterator[Shop]:
-    """The service of a module; what the module calls SETTINGS is laid over the usual ones."""
-    folder, name, clock = tmp_path_factory.mktemp("shop"), await template.copy(), MovableClock()
-    url = template.postgres.url(name)
-    usual = {
-        "environment": "local",
-        "public_url": SERVICE_URL,
-        "database": {"url": url, "pool_size": 5, "read_pool_size": 2},
-        "data_dir": str(folder),
-    }
-    settings = service.settings.model_validate(merged(usual, getattr(request.module, "SETTINGS", {})))
-    key, database = LocalKey.open(folder, environment="local"), await asyncpg.connect(url)
-    app = service.create_app(settings, Ports(clock=clock))
-    async with (
-        started(app, name="billing") as state,
-        httpx.AsyncClient(transport=InProcess(app, state), base_url=SERVICE_URL) as client,
-    ):
-        yield Shop(client, state[STATE], clock, key, database)
-    await database.close()
-    await template.drop(name)
+async def shop(request: pytest.FixtureRequest, open_shop: Open, shared_shop: Shop) -> AsyncIterator[Shop]:
+    """The service: all modules share one, but a module that has SETTINGS, which has one of its own."""
+    if not hasattr(request.module, "SETTINGS"):
+        yield shared_shop
+        return
+    async with open_shop(request.module.SETTINGS) as own:
+        yield own
 
 
 @pytest.fixture
@@ -107,44 +168,10 @@ def rows(shop: Shop) -> Rows:
     return run
 
 
-@dataclass(frozen=True)
-class Person:
-    """Somebody who is signed in."""
-
-    client: httpx.AsyncClient
-    subject: str
-    headers: dict[str, str]
-
-    async def get(self, path: str, **parameters: str | int) -> httpx.Response:
-        return await self.client.get(path, headers=self.headers, params=parameters)
-
-    async def post(self, path: str, body: object = None, *, key: str | None = "") -> httpx.Response:
-        """Posts under an Idempotency-Key: a new one, the one given, or with None under none."""
-        keyed = {} if key is None else {"Idempotency-Key": key or str(uuid4())}
-        return await self.client.post(path, json=body, headers=self.headers | keyed)
-
-    async def add_card(self, token: str = "pm_card_visa", **more: object) -> str:
-        """The id of a new payment method."""
-        response = await self.post("/v1/payment-methods", {"provider_token": token, **more})
-        assert response.status_code == 201, response.text
-        return response.json()["id"]
-
-    async def subscribe(self, price: dict[str, Any], *, key: str = "", **more: object) -> dict[str, Any]:
-        """A new subscription."""
-        response = await self.post("/v1/subscriptions", {"price_id": price["id"], **more}, key=key)
-        assert response.status_code == 201, response.text
-        return response.json()
-
-
 @pytest.fixture
 def person(shop: Shop) -> Callable[..., Person]:
     """`person("catalog:write")`: somebody new, with these scopes."""
-
-    def arrive(*scopes: str) -> Person:
-        subject = format_id("usr", new_id())
-        return Person(shop.client, subject, shop.bearer(*scopes, subject=subject))
-
-    return arrive
+    return shop.person
 
 
 @pytest.fixture
@@ -156,8 +183,7 @@ def nobody(shop: Shop) -> Person:
 @pytest.fixture
 def machine(shop: Shop) -> Person:
     """A caller that is no user."""
-    subject = format_id("svc", new_id())
-    return Person(shop.client, subject, shop.bearer(subject=subject))
+    return shop.person(kind="svc")
 
 
 @pytest.fixture
@@ -180,9 +206,10 @@ async def payer(person: Callable[..., Person]) -> Person:
     return somebody
 
 
-@pytest.fixture
-def make_price(keeper: Person) -> Callable[..., Awaitable[dict[str, Any]]]:
+@pytest.fixture(scope="module")
+def make_price(shop: Shop) -> Callable[..., Awaitable[dict[str, Any]]]:
     """`await make_price(unit_amount="999")`: a price of a plan of its own; 10 EUR a month if nothing else is said."""
+    keeper = shop.person("catalog:write")
 
     async def make(**terms: object) -> dict[str, Any]:
         plan = (await keeper.post("/v1/plans", {"name": "Team"})).json()
@@ -194,7 +221,7 @@ def make_price(keeper: Person) -> Callable[..., Awaitable[dict[str, Any]]]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def price(make_price: Callable[..., Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """10 EUR a month for each piece."""
     return await make_price()

@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 
 from billing.ledger.service import Ledger
 
+# Every number that was ever given: in a shop of its own.
+SETTINGS = {}
+
 
 async def numbers(rows, *years):
     every = await rows("SELECT number FROM invoices ORDER BY number")

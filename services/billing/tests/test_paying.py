@@ -2,7 +2,14 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
 
+import pytest
+
+from billing.collection.dependencies import build
+from billing.invoices.rules import Item
+from core.ids import format_id, parse_id
 from core.testing import problem
 
 
@@ -110,6 +117,44 @@ async def test_what_is_not_there_is_not_found(unpaid, payer):
     assert problem(await buyer.post("/v1/invoices/sub_00000000000000000000000000/pay")) == (404, "not_found")
     theirs = {"payment_method_id": await payer.add_card()}
     assert problem(await buyer.post(pay_path(subscription), theirs)) == (404, "payment_method_not_found")
+
+
+@pytest.fixture
+def invoice_for(shop):
+    """`await invoice_for(buyer, subscription_id)`: one more invoice, as the biller will issue it; its path."""
+
+    async def issue(buyer, subscription_id=None):
+        now = shop.clock.now()
+        item = Item(
+            description="One more",
+            quantity=Decimal(1),
+            unit_amount=Decimal(500),
+            tax_rate=Decimal(0),
+            period_start=now,
+            period_end=now + timedelta(days=30),
+        )
+        async with shop.resources.database.transaction() as session:
+            collection = build(session, shop.resources)
+            customer = await collection.customers.of_user(parse_id("usr", buyer.subject))
+            invoice = await collection.invoices.issue(customer, [item], currency="EUR", subscription_id=subscription_id)
+        return f"/v1/invoices/{format_id('inv', invoice.id)}/pay"
+
+    return issue
+
+
+async def test_an_invoice_without_a_subscription_is_paid_like_any_other(payer, invoice_for):
+    invoice = (await payer.post(await invoice_for(payer))).json()
+    assert (invoice["status"], invoice["subscription_id"]) == ("paid", None)
+
+
+async def test_a_later_invoice_leaves_an_active_subscription_active(payer, price, invoice_for, rows):
+    subscription = await payer.subscribe(price)
+    path = await invoice_for(payer, parse_id("sub", subscription["id"]))
+    waiting = (await payer.get(f"/v1/subscriptions/{subscription['id']}")).json()
+    assert waiting["latest_invoice"]["status"] == "open"
+    assert (await payer.post(path)).json()["status"] == "paid"
+    announced = await rows("SELECT type FROM outbox WHERE subject = $1 ORDER BY position", subscription["id"])
+    assert [event["type"] for event in announced] == ["subscription.created", "subscription.activated"]
 
 
 async def test_an_unknown_field_is_refused(unpaid):

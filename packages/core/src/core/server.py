@@ -88,24 +88,32 @@ class ChassisServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-class _Lifespan:
+class _Watched:
     """Sees how the application starts and stops, and stops it only after its last request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        # Those of the server, in progress.
-        self.requests: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
-        self.cut_off = 0
+        # What uvicorn did not wait for any longer, and what of it did not even end when it was cancelled.
+        self.cut_off: list[str] = []
+        self.stuck: list[str] = []
+        self._requests: dict[asyncio.Task[object] | None, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await self.app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
             return
+        task = asyncio.current_task()
+        self._requests[task] = f"{scope['method']} {scope['path']}"
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            del self._requests[task]
 
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def after_the_last_request() -> Message:
             message = await receive()
-            if message["type"] == "lifespan.shutdown":
+            if message["type"] == "lifespan.shutdown" and self._requests:
                 await self._end_requests()
             return message
 
@@ -123,18 +131,17 @@ class _Lifespan:
 
     async def _end_requests(self) -> None:
         """Waits for those that uvicorn has just cancelled: their cleaning up needs what is about to close."""
-        cancelled = set(self.requests)
-        self.cut_off = len(cancelled)
-        if cancelled:
-            _, stuck = await asyncio.wait(cancelled, timeout=CANCEL_GRACE_S)
-            log.error("requests were cut off", cancelled=len(cancelled), stuck=len(stuck))
+        self.cut_off = list(self._requests.values())
+        await asyncio.wait([task for task in self._requests if task], timeout=CANCEL_GRACE_S)
+        self.stuck = list(self._requests.values())
+        log.error("requests were cut off", requests=self.cut_off, stuck=self.stuck)
 
 
 def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) -> int:
     """Serves until a signal; returns the exit code of the process."""
-    lifespan = _Lifespan(app)
+    watched = _Watched(app)
     config = uvicorn.Config(
-        lifespan,
+        watched,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -152,20 +159,21 @@ def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) ->
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     server = ChassisServer(config, drain_delay_s=settings.drain_delay_s)
-    lifespan.requests = server.server_state.tasks
+    runner = asyncio.Runner(loop_factory=config.get_loop_factory())
     try:
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(server.serve(sockets=[listener]))
+        runner.run(server.serve(sockets=[listener]))
     except SystemExit:
-        if lifespan.failure is None:
-            raise
         # uvicorn's way to say that the application did not start.
-        sys.stderr.write(f"{redact(_sentence(lifespan.failure))}\n")
+        sys.stderr.write(f"{redact(_sentence(watched.failure))}\n")
         return EXIT_STARTUP
-    return EXIT_UNCLEAN if lifespan.failure or lifespan.cut_off or server.force_exit else EXIT_OK
+    finally:
+        if not watched.stuck:
+            # It waits for every task, and those would never end.
+            runner.close()
+    return EXIT_UNCLEAN if watched.failure or watched.cut_off or server.force_exit else EXIT_OK
 
 
-def _sentence(failure: BaseException) -> str:
+def _sentence(failure: BaseException | None) -> str:
     if isinstance(failure, StartupError):
         return str(failure)
     # Nobody foresaw it: whoever has to find it needs the traceback, too.

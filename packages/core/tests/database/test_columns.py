@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, UniqueConstraint, insert, select
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, UniqueConstraint, insert, select, text
 from sqlalchemy.exc import StatementError
 
 from core.database import UtcDateTime, metadata
@@ -21,6 +21,7 @@ async def table(admin):
 
 async def test_an_instant_comes_back_in_utc(database, table):
     async with database.transaction() as session:
+        await session.execute(text("SET LOCAL timezone TO 'Asia/Tokyo'"))
         await session.execute(insert(moments).values(id=1, at=datetime(2026, 5, 1, 14, 0, tzinfo=KYIV)))
         found = await session.scalar(select(moments.c.at))
     assert (found, found.tzinfo) == (datetime(2026, 5, 1, 12, 0, tzinfo=UTC), UTC)

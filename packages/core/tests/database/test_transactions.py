@@ -89,6 +89,21 @@ async def test_a_commit_that_has_begun_is_finished_though_its_task_is_cancelled(
     assert await notes() == ["a"]
 
 
+async def test_a_statement_that_is_cancelled_is_no_outage_and_leaves_the_pool_usable(opened, admin, becomes):
+    async def sleep() -> None:
+        async with database.transaction() as session:
+            await session.execute(text("SELECT pg_sleep(30)"))
+
+    async with opened(pool_size=1) as database:
+        task = asyncio.create_task(sleep())
+        sleeping = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)' AND state = 'active'"
+        await becomes(lambda: admin.fetchval(sleeping))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await database.ping()
+
+
 async def lose_connection(session: AsyncSession, admin: asyncpg.Connection) -> int:
     pid = await session.scalar(text("SELECT pg_backend_pid()"))
     await admin.execute("SELECT pg_terminate_backend($1, 1000)", pid)

@@ -211,6 +211,14 @@ async def test_few_are_delivered_at_once_so_that_requests_find_connections(relay
     assert most == 4
 
 
+async def test_a_delivery_makes_place_for_the_next_at_once(relaying, deliveries, emit, outbox, becomes, monkeypatch):
+    monkeypatch.setattr("core.events.relay.POLL_S_MIN", 30)
+    for number in range(12):
+        await emit("thing.made", subject=f"thg_{number % 6}", name="a")
+    async with relaying(deliveries.handlers):
+        await becomes(lambda: all_sent(outbox))
+
+
 async def test_two_relays_deliver_nothing_twice(relaying, deliveries, emit, outbox, becomes, settings):
     for number in range(40):
         await emit("thing.made", subject=f"thg_{number}", name=str(number))

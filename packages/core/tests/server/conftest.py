@@ -1,6 +1,7 @@
 """Real processes, real sockets: what is promised here is about bytes and exit codes."""
 
 import contextlib
+import http.client
 import json
 import signal
 import socket
@@ -12,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 PATIENCE_S = 10.0
@@ -30,7 +30,10 @@ class Served:
         self.url = f"http://127.0.0.1:{self.port}"
         self.lines: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        if mode == "unheard":
+            self.process.stdout.close()
+        else:
+            self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -44,9 +47,12 @@ class Served:
 
     def answers(self, path: str) -> int | None:
         """The status of its answer; None if it does not."""
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(self.url + path, timeout=PATIENCE_S).status_code
-        return None
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as connection:
+            try:
+                connection.request("GET", path)
+                return connection.getresponse().status
+            except (OSError, http.client.HTTPException):
+                return None
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
@@ -57,12 +63,19 @@ class Served:
     def ends(self) -> int:
         """The exit code, once it has one and all it said is read."""
         code = self.process.wait(PATIENCE_S)
-        self._reader.join(PATIENCE_S)
+        if self._reader.is_alive():
+            self._reader.join(PATIENCE_S)
         return code
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.ends()
+
+    def in_flight(self, path: str) -> "InFlight":
+        """A request that was sent, and waits for its answer."""
+        connection = self.connect()
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: service.test\r\n\r\n".encode())
+        return InFlight(connection)
 
     def errors(self) -> str:
         assert self.process.stderr is not None
@@ -71,10 +84,26 @@ class Served:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        self._reader.join()
+        if self._reader.is_alive():
+            self._reader.join()
         for pipe in (self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()
+
+
+class InFlight:
+    """A request without an answer yet."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def answer(self) -> bytes:
+        """All that comes until the server closes."""
+        received = b""
+        with self._connection as connection:
+            while part := connection.recv(65_536):
+                received += part
+        return received
 
 
 def eventually(condition: Callable[[], Any]) -> None:

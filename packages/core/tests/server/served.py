@@ -4,10 +4,11 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
+import anyio
 import structlog
 from fastapi import Request
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from core.application import chassis
+import core.server
 from core.lifespan import StartupError
 from core.routing import Router
 from core.server import listen, serve
@@ -45,13 +47,15 @@ async def slow(seconds: float) -> Told:
 @router.get("/endless")
 async def endless() -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
+        log.info("endless began")
         try:
             while True:
                 yield b"part"
                 await asyncio.sleep(0.02)
         finally:
-            await asyncio.sleep(0.2)
-            log.info("cleaned up")
+            with anyio.CancelScope(shield=True):
+                await asyncio.sleep(0.2)
+                log.info("cleaned up")
 
     return StreamingResponse(chunks())
 
@@ -59,12 +63,11 @@ async def endless() -> StreamingResponse:
 @router.get("/stubborn")
 async def stubborn() -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
+        log.info("stubborn began")
         yield b"part"
         while True:
-            try:
+            with suppress(asyncio.CancelledError):
                 await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                log.info("will not end")
 
     return StreamingResponse(chunks())
 
@@ -81,11 +84,6 @@ async def truncated() -> StreamingResponse:
 @router.get("/short")
 async def short() -> Response:
     return StreamingResponse(iter([b"part"]), headers={"Content-Length": "100"})
-
-
-@router.get("/exits")
-async def exits() -> Told:
-    sys.exit(7)
 
 
 @router.post("/bodies")
@@ -109,6 +107,8 @@ async def lifespan(_readiness):
 
 
 def main() -> int:
+    if MODE == "impatient":
+        core.server.CANCEL_GRACE_S = 0.5
     settings = ChassisSettings(environment="local", public_url="http://127.0.0.1", **json.loads(SETTINGS))
     listener = listen("127.0.0.1", 0)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")

@@ -172,6 +172,7 @@ def test_the_server_has_the_limits_that_are_documented():
         "body_max_bytes": 1_048_576,
         "body_timeout_s": 10,
         "request_timeout_s": 12,
+        "readiness_interval_s": 5,
         "open_timeout_s": 10,
         "drain_delay_s": 5,
         "graceful_timeout_s": 15,

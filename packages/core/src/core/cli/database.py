@@ -1,6 +1,5 @@
 """`billing psql` and `billing reset`: the database of a service that runs on this machine."""
 
-import shutil
 import subprocess
 import sys
 from typing import Annotated
@@ -31,9 +30,7 @@ def reset(context: typer.Context, yes: Annotated[bool, typer.Option("--yes", hel
 
     service: Service = context.obj
     host = LocalHost.at(service.name, data_dir(service.name))
-    path = host.directory.path
     if not yes:
-        typer.confirm(f"Delete {path} with everything in it?", abort=True)
-    with host.directory:
-        shutil.rmtree(path)
-    typer.echo(f"{path} is gone.")
+        typer.confirm(f"Delete the database, the mail and the keys in {host.directory.path}?", abort=True)
+    host.remove()
+    typer.echo(f"{host.directory.path} is gone.")

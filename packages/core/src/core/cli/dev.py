@@ -32,10 +32,9 @@ def dev(context: typer.Context, host: Host = HOST_DEFAULT, port: Port = PORT_DEF
 
     service: Service = context.obj
     host, port = host or HOST_DEFAULT, port or PORT_DEFAULT
-    listener = listen(host, port)
     local_host = LocalHost.at(service.name, data_dir(service.name))
-    with local_host.running():
-        url = f"http://{host}:{port}"
+    with listen(host, port) as listener, local_host.running():
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         local_host.prepare(service, _load(local_host, service, url))
         say(f"{service.name} at {url}, documentation at {url}/docs; its data is in {local_host.directory.path}")
         say(f"A token for it: {service.name} token --role admin")

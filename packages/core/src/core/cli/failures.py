@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from core.errors import DomainError
 from core.lifespan import StartupError
+from core.migrations import MigrationError
+from core.redaction import redact
 from core.server import EXIT_STARTUP, ListenError
 from core.settings import EX_CONFIG, ConfigurationError
 
@@ -19,7 +21,7 @@ def clear_failures() -> Iterator[None]:
         _fail(str(failed), EX_CONFIG)
     except StartupError as failed:
         _fail(str(failed), EXIT_STARTUP)
-    except (ListenError, DomainError) as failed:
+    except (ListenError, MigrationError, DomainError) as failed:
         _fail(str(failed), 1)
     except _local_errors() as failed:
         _fail(str(failed), 1)
@@ -35,5 +37,5 @@ def _local_errors() -> tuple[type[Exception], ...]:
 
 
 def _fail(sentence: str, code: int) -> None:
-    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.write(f"{redact(sentence)}\n")
     raise SystemExit(code) from None

@@ -20,8 +20,10 @@ def serve(context: typer.Context, host: Host = None, port: Port = None) -> None:
     """Serve this service alone, with the settings of the environment."""
     service: Service = context.obj
     settings = load(service.settings, overrides=server_overrides(host, port)).settings
-    listener = listen(settings.server.host, settings.server.port)
-    with logging_to_stdout(level=settings.logs.level, form=settings.logs.format):
+    with (
+        listen(settings.server.host, settings.server.port) as listener,
+        logging_to_stdout(level=settings.logs.level, form=settings.logs.format),
+    ):
         code = run(service.create_app(settings, Ports()), settings.server, listener=listener)
     sys.exit(code)
 

@@ -9,7 +9,7 @@ import typer
 
 from core.cli.dev import data_dir
 from core.dependencies.identity import scopes_of
-from core.ids import format_id, new_id
+from core.ids import format_id, new_id, parse_id
 from core.opening import LOCAL_ISSUER
 from core.ports import Ports
 from core.services import Service
@@ -24,12 +24,21 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+def _user(subject: str | None) -> str | None:
+    try:
+        return subject and format_id("usr", parse_id("usr", subject))
+    except ValueError as refused:
+        raise typer.BadParameter(str(refused)) from None
+
+
 def token(
     context: typer.Context,
     role: Annotated[
         Role, typer.Option(help="user: own data; support: every :read scope; admin: every scope.")
     ] = Role.USER,
-    subject: Annotated[str | None, typer.Option(help="Whose token: usr_…; without it, somebody new.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Whose token: usr_…; without it, somebody new.", callback=_user)
+    ] = None,
     minutes: Annotated[int, typer.Option(min=1, max=24 * 60, help="How long it is valid.")] = 60,
     data: Annotated[
         Path | None, typer.Option(help="The data directory of the host; .local/gateway for the gateway.")
@@ -42,8 +51,6 @@ def token(
     host = LocalHost.at(service.name, data or data_dir(service.name))
     # The URL is of no matter: nothing is served.
     settings = host.load(service, url="http://127.0.0.1:8000", siblings={}).settings
-    if settings.environment != "local":
-        raise typer.BadParameter(f"the environment is {settings.environment}; a local token works in local only")
     key = LocalKey.open(host.directory.path, environment=settings.environment)
     now = datetime.now(UTC)
     typer.echo(

@@ -1,13 +1,13 @@
 """Column types that PostgreSQL and SQLAlchemy leave too open."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import DateTime, Dialect
 from sqlalchemy.types import TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: `timestamptz`, always aware and in UTC; a naive value is refused before it is written."""
+    """An instant: `timestamptz`, always aware, and in UTC when asyncpg reads it; a naive value is refused."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -22,7 +22,3 @@ class UtcDateTime(TypeDecorator[datetime]):
             message = f"{value!r} has no time zone"
             raise ValueError(message)
         return value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the name is SQLAlchemy's
-        """Gives the instant in UTC."""
-        return None if value is None else value.astimezone(UTC)

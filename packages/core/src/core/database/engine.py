@@ -122,12 +122,10 @@ async def open_database(settings: DatabaseSettings, *, name: str) -> AsyncIterat
 
 async def _warm(engine: AsyncEngine, connections: int) -> None:
     """Makes the first connections, all at once: one after the other would use the same one."""
-    barrier = asyncio.Barrier(connections)
 
     async def select_one() -> None:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
-            await barrier.wait()
 
     try:
         async with asyncio.TaskGroup() as group:

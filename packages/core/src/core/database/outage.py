@@ -37,9 +37,7 @@ def tell_outage(context: ExceptionContext) -> None:
     """
     failed = context.original_exception
     if not isinstance(failed, Exception):
-        # A cancellation, after which SQLAlchemy discards the connection: the server is well.
+        # A statement that was cancelled: SQLAlchemy discards its connection, but the server is well.
         return
-    # asyncpg's own: the server did not answer in time.
-    context.is_disconnect |= isinstance(failed, OSError)
     if context.is_disconnect or (getattr(failed, "sqlstate", None) or "").startswith(_OUTAGE_CLASSES):
         raise DatabaseUnavailable from failed

@@ -149,9 +149,6 @@ class ReadSession:
                     yield connection
             finally:
                 self.free.release()
-        except asyncpg.DataError:
-            # A value that its parameter cannot hold: our mistake, though asyncpg takes it for the connection's.
-            raise
         except OUTAGES as failed:
             raise DatabaseUnavailable from failed
 

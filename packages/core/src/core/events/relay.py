@@ -52,6 +52,12 @@ class Relay:
         """Delivers until cancelled; polls less often while idle, and is woken by a commit in this process."""
         pause_s = POLL_S_MIN
         running: set[asyncio.Task[None]] = set()
+
+        def ended(task: asyncio.Task[None]) -> None:
+            running.discard(task)
+            # The next event of its subject may be due, or one that found no place.
+            self.awake.set()
+
         async with asyncio.TaskGroup() as deliveries:
             while True:
                 self.awake.clear()
@@ -59,7 +65,7 @@ class Relay:
                 for each in claimed:
                     task = deliveries.create_task(self._deliver(each))
                     running.add(task)
-                    task.add_done_callback(running.discard)
+                    task.add_done_callback(ended)
                 pause_s = POLL_S_MIN if claimed else min(pause_s * 2, POLL_S_MAX)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause_s):
@@ -135,8 +141,6 @@ class Relay:
             )
             outcome = _after_failure(claimed.attempts, failed)
         await settled(self._mark(claimed, outcome))
-        # The next event of its subject, and whatever found no place, may be due.
-        self.awake.set()
 
     async def _outcome(self, claimed: _Claimed) -> dict[str, Any]:
         if claimed.attempts > ATTEMPTS_MAX:

@@ -2,21 +2,27 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.local.binaries import find_binaries
+from core.local.cluster import Cluster
 from core.local.data_directory import DataDirectory
 from core.local.errors import LocalError
 from core.local.postgres import Postgres
 from core.services import Service
 from core.settings import Loaded, load
+from core.tokens.local import FILE_NAME as KEY_FILE
 
 LOCAL = "local"
 MAIL_FOLDER = "mail"
+# The lock last: until it is gone, another host finds it held.
+_STORED = ("postgres", MAIL_FOLDER, "secrets", KEY_FILE, "lock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,22 @@ class LocalHost:
         """
         with self.directory, self.postgres:
             yield
+
+    def remove(self) -> None:
+        """Deletes what the host has stored, and nothing else that lies in the same directory.
+
+        Raises:
+            LocalError: a host uses the directory, or somebody its PostgreSQL.
+        """
+        with self.directory:
+            if Cluster(self.postgres.root, find_binaries().major).is_alive():
+                raise LocalError(f"The PostgreSQL in {self.directory.path} is in use, by a psql perhaps.")
+            for stored in (self.directory.path / name for name in _STORED):
+                if stored.is_dir():
+                    shutil.rmtree(stored)
+                stored.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.directory.path.rmdir()
 
     @property
     def mail_folder(self) -> Path:

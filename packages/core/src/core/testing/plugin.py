@@ -45,7 +45,7 @@ def _nothing_blocks() -> Iterator[None]:
     """A call that blocks the event loop fails the test that made it."""
     with blockbuster_ctx(_packages_on_core(), excluded_modules=["core.testing"]) as guard:
         # asyncpg looks for certificates and a password file when it connects: some microseconds, a few times a process.
-        for function in ("os.stat", "io.TextIOWrapper.read", "io.BufferedReader.read"):
+        for function in ("os.stat", "os.path.abspath", "io.TextIOWrapper.read", "io.BufferedReader.read"):
             guard.functions[function].can_block_in("asyncpg/connect_utils.py", "_parse_connect_arguments")
             # A traceback shows lines of source, which Python reads when it is formatted, and keeps.
             guard.functions[function].can_block_in("linecache.py", {"checkcache", "updatecache"})

@@ -1,6 +1,7 @@
 """How plans and prices are stored, and how they are read together."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -51,6 +52,14 @@ class Price(Base):
     tax_rate: Mapped[Decimal]
     trial_days: Mapped[int]
     created_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What can be bought: a price, and what the plan is called."""
+
+    price: Price
+    plan_name: str
 
 
 class PriceView(BaseModel):

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.catalog.models import Plan, PlanView, Price, PriceView
+from billing.catalog.models import Offer, Plan, PlanView, Price, PriceView
 from billing.tables import Position, Rows, all_as_json, one_page, page_of
 from core.database import Query, ReadSession
 
@@ -39,8 +39,10 @@ class CatalogRepository:
     async def plan(self, plan_id: UUID) -> Plan | None:
         return await self.session.get(Plan, plan_id)
 
-    async def price(self, price_id: UUID) -> Price | None:
-        return await self.session.get(Price, price_id)
+    async def offer(self, price_id: UUID) -> Offer | None:
+        found = select(Price, Plan.name).join(Plan, Plan.id == Price.plan_id).where(Price.id == price_id)
+        row = (await self.session.execute(found)).one_or_none()
+        return None if row is None else Offer(row.Price, row.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from billing.catalog.models import Entitlements, Interval, Plan, PlanView, Price, PriceModel
+from billing.catalog.models import Entitlements, Interval, Offer, Plan, PlanView, Price, PriceModel
 from billing.catalog.repository import CatalogQueries, CatalogRepository
 from core.clock import Clock
 from core.errors import NotFound
@@ -80,16 +80,16 @@ class Catalog:
             raise PlanNotFound
         return plan
 
-    async def price(self, price_id: UUID) -> Price:
-        """One price.
+    async def offer(self, price_id: UUID) -> Offer:
+        """One price, with its plan's name.
 
         Raises:
             PriceNotFound: there is none.
         """
-        price = await self.repository.price(price_id)
-        if price is None:
+        offer = await self.repository.offer(price_id)
+        if offer is None:
             raise PriceNotFound
-        return price
+        return offer
 
 
 @dataclass(frozen=True, slots=True)

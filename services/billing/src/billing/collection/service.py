@@ -54,15 +54,12 @@ class Collection:
             return begun
         customer = await self.customers.of_user(user_id)
         invoice = await self.invoices.payable(invoice_id, customer)
+        await self.payments.refuse_second(invoice_id)
         method = await self.methods.chosen(customer, payment_method_id)
         return await self.begin_with(invoice, method, request_key=request_key)
 
     async def begin_with(self, invoice: Invoice, method: PaymentMethod, *, request_key: UUID) -> Payment:
-        """Puts a payment of all that remains on record.
-
-        Raises:
-            PaymentInProgress: another one's outcome is not known.
-        """
+        """Puts a payment of all that remains on record; the invoice is locked or new, and has no other in progress."""
         return await self.payments.begin(
             invoice_id=invoice.id,
             amount_minor=invoice.amount_due_minor - invoice.amount_paid_minor,
@@ -84,7 +81,7 @@ class Collection:
                 amount_minor=settled.amount_minor,
             )
             await self.ledger.post(received)
-            await self.invoices.pay(invoice, settled.amount_minor)
+            await self.invoices.mark_paid(invoice)
             await self.follow(invoice)
         return settled
 

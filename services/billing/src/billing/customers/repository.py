@@ -23,9 +23,7 @@ class CustomerRepository:
         statement = insert(Customer).values(**values).on_conflict_do_nothing().returning(Customer.id)
         return await self.session.scalar(statement) is not None
 
-    async def of_user(self, user_id: UUID) -> Customer | None:
-        return await self.session.scalar(select(Customer).where(Customer.user_id == user_id))
-
-    async def lock(self, customer: Customer) -> None:
-        """Until the transaction ends, nobody else locks this customer; what another one wrote is seen."""
-        await self.session.refresh(customer, with_for_update=True)
+    async def of_user(self, user_id: UUID, *, lock: bool) -> Customer | None:
+        """The customer; locked, nobody else locks it until the transaction ends."""
+        customer = select(Customer).where(Customer.user_id == user_id)
+        return await self.session.scalar(customer.with_for_update() if lock else customer)

@@ -33,20 +33,13 @@ class Customers:
 
     async def of_user(self, user_id: UUID) -> Customer:
         """The customer that a user is; made by whichever request is first."""
-        customer = await self.repository.of_user(user_id)
-        if customer is None:
-            await self._make(user_id)
-            customer = await self.repository.of_user(user_id)
-        assert customer is not None  # noqa: S101 - customers are never removed
-        return customer
+        return await self._find_or_make(user_id, lock=False)
 
     async def locked(self, user_id: UUID) -> Customer:
         """The same, alone: whoever else changes something of this customer waits until the transaction ends."""
-        customer = await self.of_user(user_id)
-        await self.repository.lock(customer)
-        return customer
+        return await self._find_or_make(user_id, lock=True)
 
-    def settle_currency(self, customer: Customer, currency: str) -> None:
+    def keep_to_currency(self, customer: Customer, currency: str) -> None:
         """Keeps the currency of the first purchase for all that follow.
 
         Raises:
@@ -55,6 +48,14 @@ class Customers:
         if customer.currency not in {None, currency}:
             raise CurrencyMismatch(f"The account is in {customer.currency}, the price in {currency}.")
         customer.currency = currency
+
+    async def _find_or_make(self, user_id: UUID, *, lock: bool) -> Customer:
+        customer = await self.repository.of_user(user_id, lock=lock)
+        if customer is None:
+            await self._make(user_id)
+            customer = await self.repository.of_user(user_id, lock=lock)
+        assert customer is not None  # noqa: S101 - customers are never removed
+        return customer
 
     async def _make(self, user_id: UUID) -> None:
         customer_id, now = new_id(), self.clock.now()

@@ -69,8 +69,8 @@ class Invoices:
             InvoiceNotFound: the customer has no such invoice.
             InvalidTransition: it is paid, void or a draft.
         """
-        invoice = await self.repository.locked(invoice_id)
-        if invoice is None or invoice.customer_id != customer.id:
+        invoice = await self.locked(invoice_id)
+        if invoice.customer_id != customer.id:
             raise InvoiceNotFound
         if invoice.status not in {"open", "uncollectible"}:
             raise InvalidTransition(f"The invoice is {invoice.status}.")
@@ -87,13 +87,12 @@ class Invoices:
             raise InvoiceNotFound
         return invoice
 
-    async def pay(self, invoice: Invoice, amount_minor: int) -> None:
-        """Takes note of money that has come in for it; with all of it, the invoice is paid."""
-        invoice.amount_paid_minor += amount_minor
-        if invoice.amount_paid_minor == invoice.amount_due_minor:
-            invoice.status = "paid"
-            invoice.paid_at = self.clock.now()
-            await self._moved(invoice, "invoice.paid")
+    async def mark_paid(self, invoice: Invoice) -> None:
+        """Takes note that all that was due has come in."""
+        invoice.amount_paid_minor = invoice.amount_due_minor
+        invoice.status = "paid"
+        invoice.paid_at = self.clock.now()
+        await self._moved(invoice, "invoice.paid")
 
     async def view(self, invoice_id: UUID) -> InvoiceView:
         """The invoice as it is read, with what this transaction has changed."""
@@ -123,7 +122,7 @@ class Invoices:
             )
             await self.ledger.post(owed)
         else:
-            await self.pay(invoice, 0)
+            await self.mark_paid(invoice)
 
     async def _moved(self, invoice: Invoice, event: str) -> None:
         invoice.sequence += 1

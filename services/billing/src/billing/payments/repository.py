@@ -45,12 +45,12 @@ class PaymentRepository:
         defaults = update(PaymentMethod).where(PaymentMethod.customer_id == customer_id, PaymentMethod.is_default)
         await self.session.execute(defaults.values(is_default=False))
 
-    async def payment(self, payment_id: UUID) -> Payment | None:
-        return await self.session.get(Payment, payment_id)
+    async def payment(self, payment_id: UUID) -> Payment:
+        return await self.session.get_one(Payment, payment_id)
 
-    async def locked(self, payment_id: UUID) -> Payment | None:
+    async def locked(self, payment_id: UUID) -> Payment:
         """The payment, as it is now; nobody else changes it until the transaction ends."""
-        return await self.session.get(Payment, payment_id, with_for_update=True, populate_existing=True)
+        return await self.session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
 
     async def flush(self) -> None:
         await self.session.flush()

@@ -8,15 +8,9 @@ from billing.payments.models import Payment, PaymentMethod
 from billing.payments.provider import Outcome
 from billing.payments.repository import PaymentRepository
 from core.clock import Clock
-from core.errors import Conflict, NotFound, PaymentFailed
+from core.errors import Conflict, PaymentFailed
 from core.events import Events
 from core.ids import format_id, new_id
-
-
-class PaymentNotFound(NotFound):
-    """There is no such payment."""
-
-    code = "payment_not_found"
 
 
 class PaymentInProgress(Conflict):
@@ -51,13 +45,7 @@ class Payments:
     async def begin(
         self, *, invoice_id: UUID, amount_minor: int, currency: str, method: PaymentMethod, request_key: UUID
     ) -> Payment:
-        """Puts an attempt on record, and a reminder to ask the provider about it should this process not live to.
-
-        Raises:
-            PaymentInProgress: the invoice has an attempt whose outcome is not known.
-        """
-        if await self.repository.processing(invoice_id) is not None:
-            raise PaymentInProgress
+        """Puts an attempt on record, and a reminder to ask the provider about it should this process not live to."""
         payment = Payment(
             id=new_id(),
             invoice_id=invoice_id,
@@ -78,16 +66,21 @@ class Payments:
         return payment
 
     async def payment(self, payment_id: UUID) -> Payment:
-        """One payment.
-
-        Raises:
-            PaymentNotFound: there is none.
-        """
-        return _found(await self.repository.payment(payment_id))
+        """A payment that is on record."""
+        return await self.repository.payment(payment_id)
 
     async def locked(self, payment_id: UUID) -> Payment:
         """The same, as it is now; nobody else settles it until the transaction ends."""
-        return _found(await self.repository.locked(payment_id))
+        return await self.repository.locked(payment_id)
+
+    async def refuse_second(self, invoice_id: UUID) -> None:
+        """Accepts an invoice that is locked and has no attempt whose outcome is not known.
+
+        Raises:
+            PaymentInProgress: it has one.
+        """
+        if await self.repository.processing(invoice_id) is not None:
+            raise PaymentInProgress
 
     async def of_request(self, request_key: UUID) -> Payment | None:
         """The payment that a request has begun."""
@@ -121,12 +114,6 @@ class Payments:
             "amount": {"amount": payment.amount_minor, "currency": payment.currency},
         }
         await self.events.emit(f"payment.{payment.status}", subject=data["id"], sequence=payment.sequence, data=data)
-
-
-def _found(payment: Payment | None) -> Payment:
-    if payment is None:
-        raise PaymentNotFound
-    return payment
 
 
 def refuse_unless_succeeded(payment: Payment) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from billing.catalog.models import Price
+from billing.catalog.models import Offer, Price
 from billing.catalog.service import Catalog
 from billing.collection.service import Collecting, Collection
 from billing.customers.models import Customer
@@ -74,14 +74,15 @@ class Subscriptions:
             if (begun.price_id, begun.quantity) != (order.price_id, order.quantity):
                 raise IdempotencyKeyReused
             return begun.id, await self.collection.payments.of_request(order.request_key)
-        price = await self.catalog.price(order.price_id)
+        offer = await self.catalog.offer(order.price_id)
+        price = offer.price
         await self._refuse(order, price, customer)
         method = await self._method(order, price, customer)
         subscription = self._subscription(order, price, customer)
         await self.standing.create(subscription)
         if price.trial_days:
             return subscription.id, None
-        return subscription.id, await self._invoice(subscription, price, customer, method)
+        return subscription.id, await self._invoice(subscription, offer, customer, method)
 
     async def view(self, subscription_id: UUID) -> SubscriptionView:
         """The subscription as it is read, with what this transaction has changed."""
@@ -94,7 +95,7 @@ class Subscriptions:
             raise QuantityNotAllowed
         if await self.repository.live(customer_id=customer.id, plan_id=price.plan_id) is not None:
             raise AlreadySubscribed
-        self.collection.customers.settle_currency(customer, price.currency)
+        self.collection.customers.keep_to_currency(customer, price.currency)
 
     async def _method(self, order: Order, price: Price, customer: Customer) -> PaymentMethod | None:
         """What the first invoice is paid with; a method that is named must be there even if nothing is due yet."""
@@ -122,20 +123,19 @@ class Subscriptions:
         )
 
     async def _invoice(
-        self, subscription: Subscription, price: Price, customer: Customer, method: PaymentMethod | None
+        self, subscription: Subscription, offer: Offer, customer: Customer, method: PaymentMethod | None
     ) -> Payment | None:
         """Issues the invoice of the first period; gives the payment to collect, if there is anything to pay."""
-        plan = await self.catalog.plan(price.plan_id)
         item = Item(
-            description=plan.name,
+            description=offer.plan_name,
             quantity=Decimal(subscription.quantity),
-            unit_amount=price.unit_amount,
-            tax_rate=price.tax_rate,
+            unit_amount=offer.price.unit_amount,
+            tax_rate=offer.price.tax_rate,
             period_start=subscription.current_period_start,
             period_end=subscription.current_period_end,
         )
         invoice = await self.collection.invoices.issue(
-            customer, [item], currency=price.currency, subscription_id=subscription.id
+            customer, [item], currency=offer.price.currency, subscription_id=subscription.id
         )
         if invoice.status == "paid" or method is None:
             await self.standing.follow(invoice)

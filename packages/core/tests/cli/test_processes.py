@@ -1,0 +1,144 @@
+"""Commands that stay: a service on its own, as in a container, and as on a laptop with everything it needs."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def fresh(postgres):
+    """An empty database of a service that runs alone."""
+    postgres.create_database("cli_processes")
+    yield {"EXAMPLE_ENVIRONMENT": "local", "EXAMPLE_DATABASE__URL": postgres.url("cli_processes")}
+    postgres.drop_database("cli_processes")
+
+
+def test_a_service_serves_until_it_is_told_to_stop(start, run, fresh, port, asking, eventually):
+    assert run("migrate", **fresh).code == 0
+    # Without a command it serves, and says where: in the environment.
+    served = start(EXAMPLE_SERVER__PORT=str(port), EXAMPLE_LOGS__FORMAT="json", **fresh)
+    eventually(asking(port).is_ready)
+    assert asking(port).ask("GET", "/v1/things")[0] == 401
+    served.popen.send_signal(signal.SIGTERM)
+    assert served.ends() == 0
+    assert '"route":"/v1/things","status":401' in served.said[-1]
+
+
+def test_a_service_whose_database_is_away_says_so_and_ends_with_3(start, port):
+    away = {"EXAMPLE_ENVIRONMENT": "local", "EXAMPLE_DATABASE__URL": "postgresql://u:hunter2-canary@127.0.0.1:1/d"}
+    served = start("serve", "--port", str(port), **away)
+    assert served.ends() == 3
+    said = "".join(served.said)
+    assert "example: database did not open: The database cannot be reached right now (Connect" in said
+    assert "Traceback" not in said
+    assert "canary" not in said
+
+
+@pytest.fixture
+def laptop(room, start, port, run, asking, eventually):
+    """What the tests of `dev` do again and again, in one room: its data outlives each of them."""
+
+    class Laptop:
+        data = room / "data"
+        client = asking(port)
+
+        def dev(self):
+            process = start("dev", "--port", str(port), source=room, EXAMPLE_DATA_DIR=str(self.data))
+            eventually(lambda: self.client.is_ready() or process.popen.poll() is not None)
+            assert process.popen.poll() is None, process.said
+            return process
+
+        def run(self, *arguments):
+            return run(*arguments, EXAMPLE_DATA_DIR=str(self.data))
+
+        def make(self, name):
+            bearer = f"Bearer {self.run('token', '--role', 'admin').out.strip()}"
+            return self.client.ask("POST", "/v1/things", {"name": name}, Authorization=bearer, **{"Idempotency-Key": name})
+
+        def count(self):
+            """What psql prints, as a person would ask it."""
+            ran = subprocess.run(
+                [sys.executable, "-m", "example", "psql"],
+                env={**os.environ, "PYTHONPATH": str(room), "EXAMPLE_DATA_DIR": str(self.data), "PSQLRC": os.devnull},
+                input="\\pset tuples_only\nSELECT count(*) FROM things;\n",
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            return int(ran.stdout.split()[-1])
+
+    return Laptop()
+
+
+def test_a_laptop_needs_one_command(laptop, room, port, start, eventually, processes):
+    """One start, because a start is what costs: from an empty directory to Ctrl-C."""
+    dev = laptop.dev()
+    first, second = dev.said[:2]
+    url = f"http://127.0.0.1:{port}"
+    assert first == f"example at {url}, documentation at {url}/docs; its data is in {laptop.data}\n"
+    assert second == "A token for it: example token --role admin\n"
+
+    # A token of this machine is believed.
+    status, made = laptop.make("first")
+    assert (status, made["name"]) == (201, "first")
+
+    # The directory belongs to this one, and what it stores stays.
+    again = laptop.run("dev", "--port", "1")
+    assert again.code == 1
+    another = start("dev", "--port", str(port + 1), source=room, EXAMPLE_DATA_DIR=str(laptop.data))
+    assert another.ends() == 1
+    assert another.said == [f"Another example (process {dev.popen.pid}) already uses {laptop.data}.\n"]
+    reset = laptop.run("reset", "--yes")
+    assert (reset.code, "already uses" in reset.err) == (1, True)
+    assert laptop.count() == 1
+
+    # A change of the code is served soon, on the same port, with the same data.
+    assert laptop.make("a name of more than ten")[0] == 201
+    schemas = room / "example" / "things" / "schemas.py"
+    schemas.write_text(schemas.read_text().replace("max_length=50", "max_length=10"))
+    eventually(lambda: laptop.make("another name of more than ten")[0] == 422)
+    assert laptop.count() == 2 + (laptop.make("short")[0] == 201)
+
+    # Ctrl-C ends all of it.
+    dev.interrupt()
+    assert dev.ends() == 0
+    assert processes(room) == set()
+    assert "Traceback" not in "".join(dev.said)
+
+
+def test_what_was_stored_is_there_again_and_no_killed_process_leaves_another(laptop, room, eventually, processes):
+    dev = laptop.dev()
+    assert laptop.make("after")[0] == 201
+    assert len(processes(room)) >= 3
+    dev.popen.kill()
+    eventually(lambda: processes(room) == set())
+
+
+def test_psql_needs_no_service_and_keeps_its_server_from_being_deleted(laptop, room, processes):
+    before = laptop.count()
+    assert before >= 1
+    psql = subprocess.Popen(
+        [sys.executable, "-m", "example", "psql"],
+        env={**os.environ, "PYTHONPATH": str(room), "EXAMPLE_DATA_DIR": str(laptop.data)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert psql.stdin is not None
+    assert psql.stdout is not None
+    psql.stdin.write("\\echo ready\n")
+    psql.stdin.flush()
+    while "ready" not in psql.stdout.readline():
+        pass
+    refused = laptop.run("reset", "--yes")
+    assert (refused.code, refused.err) == (1, f"The PostgreSQL in {laptop.data} is in use, by a psql perhaps.\n")
+    psql.communicate("\\quit\n")
+    assert psql.returncode == 0
+    assert processes(room) == set()
+
+    assert laptop.run("reset", "--yes").code == 0
+    assert not Path(laptop.data).exists()
