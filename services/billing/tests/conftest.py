@@ -1,6 +1,6 @@
 """The billing service under test, open for all tests, and people who buy from it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -111,7 +111,7 @@ def open_shop(service: Service, template: TemplateDatabase, tmp_path_factory: py
     """`async with open_shop({"settle_after_s": 1}) as shop`: the running service on a database of its own."""
 
     @asynccontextmanager
-    async def open_(settings: dict[str, Any]) -> AsyncIterator[Shop]:
+    async def open_(settings: dict[str, Any]) -> AsyncGenerator[Shop]:
         folder, name, clock = tmp_path_factory.mktemp("shop"), await template.copy(), MovableClock()
         url = template.postgres.url(name)
         usual = {

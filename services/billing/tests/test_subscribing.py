@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime
 
+import pytest
+
 from core.ids import parse_id
 from core.testing import problem
 
@@ -11,13 +13,16 @@ def euro(amount):
     return {"amount": amount, "currency": "EUR"}
 
 
-async def test_subscribing_gives_a_paid_and_numbered_invoice(payer, make_price, clock, rows):
+@pytest.fixture
+async def bought(payer, make_price, clock):
+    """Three pieces at 12.345 EUR, bought at noon on the last day of a January."""
     clock.current = datetime(2024, 1, 31, 12, tzinfo=UTC)
     price = await make_price(unit_amount="1234.5", tax_rate="0.21")
-    subscription = await payer.subscribe(price, quantity=3)
-    invoice = subscription.pop("latest_invoice")
-    line = invoice["lines"][0]
-    instant, end = "2024-01-31T12:00:00Z", "2024-02-29T12:00:00Z"
+    return payer, price, await payer.subscribe(price, quantity=3)
+
+
+async def test_a_subscription_runs_from_now_to_the_same_day_of_the_next_month(bought):
+    payer, price, subscription = bought
     assert subscription == {
         "id": subscription["id"],
         "status": "active",
@@ -26,10 +31,18 @@ async def test_subscribing_gives_a_paid_and_numbered_invoice(payer, make_price, 
         "price_id": price["id"],
         "quantity": 3,
         "payment_method_id": None,
-        "current_period_start": instant,
-        "current_period_end": end,
-        "created_at": instant,
+        "current_period_start": "2024-01-31T12:00:00Z",
+        "current_period_end": "2024-02-29T12:00:00Z",
+        "created_at": "2024-01-31T12:00:00Z",
+        "latest_invoice": subscription["latest_invoice"],
     }
+
+
+async def test_its_first_invoice_is_numbered_and_paid_and_its_totals_are_right(bought):
+    _, _, subscription = bought
+    invoice = subscription["latest_invoice"]
+    instant, end = "2024-01-31T12:00:00Z", "2024-02-29T12:00:00Z"
+    assert re.fullmatch(r"INV-2024-\d{6}", invoice["number"])
     # 3 times 1234.5 = 3703.5, half away from zero 3704; 21 % of it 777.84.
     assert invoice == {
         "id": invoice["id"],
@@ -42,20 +55,7 @@ async def test_subscribing_gives_a_paid_and_numbered_invoice(payer, make_price, 
         "amount_due": euro(4482),
         "amount_paid": euro(4482),
         "amount_remaining": euro(0),
-        "lines": [
-            {
-                "id": line["id"],
-                "description": "Team",
-                "quantity": "3",
-                "unit_amount": "1234.5",
-                "net": euro(3704),
-                "tax_rate": "0.21",
-                "tax": euro(778),
-                "proration": False,
-                "period_start": instant,
-                "period_end": end,
-            }
-        ],
+        "lines": invoice["lines"],
         "customer_id": subscription["customer_id"],
         "subscription_id": subscription["id"],
         "period_start": instant,
@@ -66,11 +66,30 @@ async def test_subscribing_gives_a_paid_and_numbered_invoice(payer, make_price, 
         "paid_at": instant,
         "last_payment": {"id": invoice["last_payment"]["id"], "status": "succeeded", "decline_code": None},
     }
-    assert re.fullmatch(r"INV-2024-\d{6}", invoice["number"])
+
+
+async def test_its_line_says_what_was_bought_for_which_period(bought):
+    _, _, subscription = bought
+    (line,) = subscription["latest_invoice"]["lines"]
+    assert line == {
+        "id": line["id"],
+        "description": "Team",
+        "quantity": "3",
+        "unit_amount": "1234.5",
+        "net": euro(3704),
+        "tax_rate": "0.21",
+        "tax": euro(778),
+        "proration": False,
+        "period_start": "2024-01-31T12:00:00Z",
+        "period_end": "2024-02-29T12:00:00Z",
+    }
+
+
+async def test_the_total_is_charged_once(bought, rows):
+    _, _, subscription = bought
+    payment_id = parse_id("pay", subscription["latest_invoice"]["last_payment"]["id"])
     charged = "SELECT amount_minor, currency, status FROM sandbox_charges WHERE payment_id = $1"
-    assert await rows(charged, parse_id("pay", invoice["last_payment"]["id"])) == [
-        {"amount_minor": 4482, "currency": "EUR", "status": "succeeded"}
-    ]
+    assert await rows(charged, payment_id) == [{"amount_minor": 4482, "currency": "EUR", "status": "succeeded"}]
 
 
 async def test_what_was_answered_is_what_is_read(payer, price):

@@ -175,7 +175,7 @@ async def test_trouble_with_a_subject_holds_back_that_subject_alone(
 
 
 async def test_a_handler_that_takes_too_long_has_failed(relaying, deliveries, emit, admin, becomes, monkeypatch):
-    monkeypatch.setattr("core.events.relay.HANDLERS_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("core.events.relay.HANDLER_TIMEOUT_S", 0.05)
     deliveries.then = hanging("a")
     await emit("thing.made", name="a")
     async with relaying(deliveries.handlers):

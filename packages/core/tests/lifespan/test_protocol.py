@@ -133,3 +133,18 @@ async def test_a_task_group_in_a_lifespan_is_legal():
 
     async with started(app, name="example"):
         pass
+
+
+async def test_an_application_is_waited_for_after_its_last_word():
+    ended: list[str] = []
+
+    async def app(scope, receive, send) -> None:
+        for word in ("lifespan.startup.complete", "lifespan.shutdown.complete"):
+            await receive()
+            await send({"type": word})
+        await asyncio.sleep(0.02)
+        ended.append("cleaned up")
+
+    async with started(app, name="example"):
+        pass
+    assert ended == ["cleaned up"]

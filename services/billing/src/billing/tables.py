@@ -10,9 +10,12 @@ from pydantic import BaseModel
 from sqlalchemy import BigInteger, ColumnElement, Integer, Numeric, Select, Text, Uuid, bindparam, cast, func, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, MappedAsDataclass
+from sqlalchemy.sql.selectable import ForUpdateArg
 
 from core.database import UtcDateTime, metadata
 
+# FOR NO KEY UPDATE: nobody else changes the row, while rows that refer to it may still come.
+LOCKED = ForUpdateArg(key_share=True)
 Rows = Select[*tuple[Any, ...]]
 Position = tuple[datetime, UUID]
 _FIRST: Position = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))

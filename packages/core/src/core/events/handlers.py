@@ -25,6 +25,8 @@ class Subscription:
     type: str
     consumer: str
     handle: "Callable[[Event, Database, Any], Awaitable[None]]"
+    # Whether it holds a connection all the time that it runs.
+    in_transaction: bool
 
 
 class Handlers:
@@ -40,7 +42,7 @@ class Handlers:
             async def deliver(event: Event, _database: "Database", resources: object) -> None:
                 await handle(event, resources)
 
-            self._add(Subscription(type_, _consumer(handle), deliver))
+            self._add(Subscription(type_, _consumer(handle), deliver, in_transaction=False))
             return handle
 
         return register
@@ -57,7 +59,7 @@ class Handlers:
                     if await session.scalar(first.returning(inbox.c.event_id)) is not None:
                         await handle(event, session, resources)
 
-            self._add(Subscription(type_, consumer, deliver))
+            self._add(Subscription(type_, consumer, deliver, in_transaction=True))
             return handle
 
         return register

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,11 +17,13 @@ from core.events.event import Event
 from core.events.handlers import Subscription
 from core.events.tables import outbox
 
-# At once, so that one that hangs holds back its own subject alone; few, so that requests find a connection, too.
-DELIVERIES_MAX = 4
-# Longer than all handlers of an event may take: only a relay that died lets its lease run out.
+# At once, so that a handler that hangs holds back its own subject alone.
+DELIVERIES_MAX = 50
+# Fewer than a pool has, so that requests find a connection, too.
+CONNECTIONS_MAX = 4
+# Longer than the handlers of an event usually take: mostly a relay that died lets its lease run out.
 LEASE = timedelta(seconds=60)
-HANDLERS_TIMEOUT_S = 30
+HANDLER_TIMEOUT_S = 30
 POLL_S_MIN, POLL_S_MAX = 0.1, 1.0
 ATTEMPTS_MAX = 12
 BACKOFF_S_MAX = 300
@@ -47,6 +49,7 @@ class Relay:
     subscriptions: Sequence[Subscription]
     resources: Any
     awake: asyncio.Event = field(default_factory=asyncio.Event)
+    _connections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS_MAX), init=False)
 
     async def run(self) -> None:
         """Delivers until cancelled; polls less often while idle, and is woken by a commit in this process."""
@@ -72,7 +75,8 @@ class Relay:
                         await self.awake.wait()
 
     async def _claim_some(self, free: int) -> list[_Claimed]:
-        if not free:
+        # Half of the places at a time: a claim costs as much as several deliveries.
+        if free < DELIVERIES_MAX / 2:
             return []
         try:
             return await self._claim(free)
@@ -146,17 +150,21 @@ class Relay:
         if claimed.attempts > ATTEMPTS_MAX:
             # Nobody lived to say how the last attempt ended: this event ends processes.
             return {"dead_at": func.now()}
-        async with asyncio.timeout(HANDLERS_TIMEOUT_S):
-            for subscription in self.subscriptions:
-                if subscription.type == claimed.event.type:
-                    await subscription.handle(claimed.event, self.database, self.resources)
+        for subscription in self.subscriptions:
+            if subscription.type == claimed.event.type:
+                async with self._connections if subscription.in_transaction else nullcontext():
+                    await self._handle(subscription, claimed.event)
         return {"sent_at": func.now(), "last_error": None}
+
+    async def _handle(self, subscription: Subscription, event: Event) -> None:
+        async with asyncio.timeout(HANDLER_TIMEOUT_S):
+            await subscription.handle(event, self.database, self.resources)
 
     async def _mark(self, claimed: _Claimed, values: dict[str, Any]) -> None:
         # Whoever let its lease run out has nothing to say any more.
         mine = (outbox.c.position == claimed.position, outbox.c.attempts == claimed.attempts)
         try:
-            async with self.database.transaction() as session:
+            async with self._connections, self.database.transaction() as session:
                 await session.execute(update(outbox).where(*mine).values(leased_until=None, **values))
         except DatabaseUnavailable:
             log.warning("event will be delivered again", event_id=str(claimed.event.id))

@@ -1,6 +1,6 @@
 """How collection is built: in a transaction, around the provider, or for a reminder."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -48,7 +48,7 @@ def build_settlement(resources: Resources) -> Settlement:
 
 def _begin(resources: Resources) -> Begin:
     @asynccontextmanager
-    async def begin() -> AsyncIterator[Collection]:
+    async def begin() -> AsyncGenerator[Collection]:
         async with resources.database.transaction() as session:
             yield build(session, resources)
 

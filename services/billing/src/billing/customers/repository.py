@@ -26,4 +26,4 @@ class CustomerRepository:
     async def of_user(self, user_id: UUID, *, lock: bool) -> Customer | None:
         """The customer; locked, nobody else locks it until the transaction ends."""
         customer = select(Customer).where(Customer.user_id == user_id)
-        return await self.session.scalar(customer.with_for_update() if lock else customer)
+        return await self.session.scalar(customer.with_for_update(key_share=True) if lock else customer)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.customers.models import Customer
 from billing.invoices.models import Invoice, InvoiceLine, InvoiceSeries, InvoiceView, LineView, PaymentView
 from billing.payments.models import Payment
-from billing.tables import Position, Rows, all_as_json, as_json, columns, one_page, page_of
+from billing.tables import LOCKED, Position, Rows, all_as_json, as_json, columns, one_page, page_of
 from core.database import Query, ReadSession
 
 _lines = all_as_json(InvoiceLine, LineView, order_by=InvoiceLine.position)
@@ -61,7 +61,7 @@ class InvoiceRepository:
 
     async def locked(self, invoice_id: UUID) -> Invoice | None:
         """The invoice, as it is now; nobody else changes it until the transaction ends."""
-        return await self.session.get(Invoice, invoice_id, with_for_update=True, populate_existing=True)
+        return await self.session.get(Invoice, invoice_id, with_for_update=LOCKED, populate_existing=True)
 
     async def flush(self) -> None:
         await self.session.flush()

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
 from billing.payments.models import Payment, PaymentMethod, PaymentMethodView
-from billing.tables import Position, columns, one_page, page_of
+from billing.tables import LOCKED, Position, columns, one_page, page_of
 from core.database import Query, ReadSession
 
 _METHODS = select(*columns(PaymentMethod, PaymentMethodView))
@@ -50,7 +50,7 @@ class PaymentRepository:
 
     async def locked(self, payment_id: UUID) -> Payment:
         """The payment, as it is now; nobody else changes it until the transaction ends."""
-        return await self.session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
+        return await self.session.get_one(Payment, payment_id, with_for_update=LOCKED, populate_existing=True)
 
     async def flush(self) -> None:
         await self.session.flush()

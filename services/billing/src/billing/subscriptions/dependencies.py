@@ -1,6 +1,6 @@
 """How subscriptions are built: in a transaction, around the provider, or to be read."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -29,7 +29,7 @@ def build(session: Session, resources: Resources) -> Subscriptions:
 
 
 @asynccontextmanager
-async def open_followers(_: Resources) -> AsyncIterator[Followers]:
+async def open_followers(_: Resources) -> AsyncGenerator[Followers]:
     """Subscriptions follow what becomes of their invoices."""
     yield Followers(_follow)
 
@@ -44,7 +44,7 @@ def _standing(session: Session, resources: Resources) -> Standing:
 
 async def _subscribing(session: Session, resources: ResourcesDep) -> Subscribing:
     @asynccontextmanager
-    async def begin() -> AsyncIterator[Subscriptions]:
+    async def begin() -> AsyncGenerator[Subscriptions]:
         async with resources.database.transaction() as own:
             yield build(own, resources)
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
 from billing.subscriptions.models import Subscription, SubscriptionView
-from billing.tables import Position, Rows, columns, one_page, page_of
+from billing.tables import LOCKED, Position, Rows, columns, one_page, page_of
 from core.database import Query, ReadSession
 
 LIVE = ("incomplete", "trialing", "active", "past_due")
@@ -42,7 +42,7 @@ class SubscriptionRepository:
 
     async def locked(self, subscription_id: UUID) -> Subscription:
         """The subscription, as it is now; nobody else changes it until the transaction ends."""
-        return await self.session.get_one(Subscription, subscription_id, with_for_update=True, populate_existing=True)
+        return await self.session.get_one(Subscription, subscription_id, with_for_update=LOCKED, populate_existing=True)
 
     async def flush(self) -> None:
         await self.session.flush()

@@ -1,6 +1,6 @@
 """Who moves the money: one port, and the providers behind it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from billing.payments.provider.port import Card, Outcome, PaymentMethodRefused, Provider
@@ -11,6 +11,6 @@ __all__ = ["Card", "Outcome", "PaymentMethodRefused", "Provider", "Sandbox", "op
 
 
 @asynccontextmanager
-async def open_provider(resources: Resources) -> AsyncIterator[Provider]:
+async def open_provider(resources: Resources) -> AsyncGenerator[Provider]:
     """The provider that the settings name; today there is one."""
     yield Sandbox(resources.database, resources.clock)

@@ -82,7 +82,7 @@ class Sandbox:
     async def fetch(self, payment_id: UUID) -> Outcome | None:
         """What its books say."""
         arrived = update(SandboxCharge).where(
-            SandboxCharge.payment_id == payment_id, SandboxCharge.reference.startswith(f"{_LATE}/")
+            SandboxCharge.payment_id == payment_id, SandboxCharge.reference.startswith(f"{_LATE}/", autoescape=True)
         )
         async with self.database.transaction() as session:
             await session.execute(arrived.values(status="succeeded"))

@@ -1,0 +1,167 @@
+"""The factory: building opens nothing, starting opens all of it in order, and one that is misbuilt does not start."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from bare import bare
+from example.things.router import router as things
+from fastapi.routing import APIRoute
+
+from core.application import service as make_service
+from core.dependencies.resources import READINESS, STATE
+from core.lifespan import StartupError, started
+from core.mail import FolderMail
+from core.ports import Ports
+from core.resources import Resource
+from core.routing import Router, installed, register
+from core.telemetry.exchange import service_name
+from core.testing import problem, running
+from core.tokens import Keys, LocalKey
+
+
+async def test_building_opens_nothing(service):
+    unreachable = service.settings(environment="local", database={"url": "postgresql://u@127.0.0.1:1/d"})
+    app = service.create_app(unreachable, Ports())
+    assert installed(app)
+    assert app.middleware_stack is None
+    with pytest.raises(StartupError, match=r"example: database did not open: .*\(ConnectionRefusedError"):
+        async with running(app):
+            pass
+
+
+def test_an_installed_service_has_its_version_and_another_has_none():
+    assert (bare(name="core").version, bare(name="not-installed").version) == ("0.1.0", "0")
+
+
+async def test_a_broken_route_table_stops_the_start_and_no_build():
+    router = Router(prefix="/v1/broken", tags=["broken"])
+
+    async def no_model():
+        return {}
+
+    router.add_api_route("", no_model, response_model=None)
+    app = bare(router)
+    with pytest.raises(StartupError, match="GET /v1/broken states no response model"):
+        async with running(app):
+            pass
+
+
+async def test_resources_open_in_order_and_close_in_reverse(settings, ports):
+    said: list[str] = []
+
+    class First:
+        """Declared first."""
+
+    class Second:
+        """Declared second, and opened with what is there by then."""
+
+    def opening(kind):
+        @asynccontextmanager
+        async def opened(resources):
+            said.append(f"{kind.__name__} opens among {[each.__name__ for each in resources.declared]}")
+            yield kind()
+            said.append(f"{kind.__name__} closes")
+
+        return Resource(kind, opened)
+
+    app = make_service("example", settings, ports, routers=[], resources=[opening(First), opening(Second)])
+    async with started(app, name="app") as state:
+        assert state.keys() == {STATE, READINESS}
+        resources = state[STATE]
+        assert isinstance(resources[Second], Second)
+        assert (resources.name, resources.settings, resources.clock) == ("example", settings, ports.clock)
+        assert isinstance(resources.mail, FolderMail)
+        assert state[READINESS].states == {"database": "ok"}
+        with pytest.raises(KeyError):
+            resources[int]
+    assert said == ["First opens among []", "Second opens among ['First']", "Second closes", "First closes"]
+
+
+async def test_a_resource_that_does_not_open_is_named_and_those_before_it_close(settings, ports):
+    said: list[str] = []
+
+    class First:
+        """Opens."""
+
+    class Second:
+        """Does not."""
+
+    @asynccontextmanager
+    async def first(_resources):
+        yield First()
+        said.append("First closes")
+
+    @asynccontextmanager
+    async def second(_resources):
+        raise ConnectionError("refused")
+        yield
+
+    resources = [Resource(First, first), Resource(Second, second)]
+    app = make_service("example", settings, ports, routers=[], resources=resources)
+    with pytest.raises(StartupError, match="example: Second did not open: ConnectionError: refused"):
+        async with running(app):
+            pass
+    assert said == ["First closes"]
+
+
+class NoKeys:
+    """Knows no key."""
+
+    async def find(self, kid):
+        return None
+
+
+@pytest.mark.parametrize("believes", [True, False])
+async def test_keys_that_a_service_declares_verify_its_tokens(settings, ports, signed_in, tmp_path, believes):
+    """A service that issues tokens believes its own, without asking itself over HTTP."""
+    keys = LocalKey.open(tmp_path, environment="local") if believes else NoKeys()
+
+    @asynccontextmanager
+    async def open_keys(_resources):
+        yield keys
+
+    # Without a data directory the key of the machine is nobody's but the one declared.
+    elsewhere = settings.model_copy(update={"data_dir": None})
+    app = make_service("example", elsewhere, ports, routers=[things], resources=[Resource(Keys, open_keys)])
+    async with running(app) as client:
+        response = await client.post("/v1/things", json={"name": "a"}, headers=signed_in() | {"Idempotency-Key": "1"})
+    assert (response.status_code == 201) is believes
+    assert believes or problem(response) == (401, "unauthenticated")
+
+
+async def test_a_mail_that_a_host_gives_is_the_one(settings):
+    mail = FolderMail(settings.data_dir / "elsewhere", "a@b.example")
+    async with started(make_service("example", settings, Ports(mail=mail), routers=[]), name="app") as state:
+        assert state[STATE].mail is mail
+
+
+async def test_work_in_the_background_is_said_in_the_name_of_the_service(settings, ports):
+    said: list[str | None] = []
+
+    class Job:
+        """A task of its own."""
+
+    @asynccontextmanager
+    async def job(_resources):
+        async def run():
+            said.append(service_name())
+
+        await asyncio.create_task(run())
+        yield Job()
+
+    async with started(make_service("example", settings, ports, routers=[], resources=[Resource(Job, job)]), name="app"):
+        pass
+    assert said == ["example"]
+
+
+def test_an_application_takes_routes_until_it_starts():
+    app = bare()
+    router = Router(prefix="/v1/later", tags=["later"])
+
+    @router.get("")
+    async def later() -> None: ...
+
+    before = len(app.routes)
+    register(app, router)
+    assert isinstance(app.routes[before], APIRoute)
