@@ -55,26 +55,38 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "tests/docs", external=True)
 
 
-@nox.session
-@nox.parametrize("member", [nox.param(member, id=member) for member in MEMBERS])
+EACH_MEMBER = nox.parametrize("member", [nox.param(member, id=member) for member in MEMBERS])
+
+
+@nox.session(default=False)
+@EACH_MEMBER
 def tests(session: nox.Session, member: str) -> None:
-    """Test one member where its siblings are not installed, and measure what its tests cover."""
-    environment = session.virtualenv.location
-    sync = [UV, "sync", "--quiet", "--locked", "--no-default-groups", f"--package={member}", "--group=test"]
-    session.run_install(*sync, env={"UV_PROJECT_ENVIRONMENT": environment})
-    present = "import sys, importlib.util as u; print(*filter(u.find_spec, sys.argv[1:]))"
-    siblings = session.run("python", "-c", present, *(MEMBERS.keys() - {member, "core"}), silent=True)
-    if str(siblings).strip():
-        session.error(f"{member} would be tested beside {siblings}")
-    folder = str(MEMBERS[member] / "tests")
-    if session.posargs:  # A part of the tests says nothing about what all of them cover.
-        session.run("pytest", folder, *session.posargs)
-        return
-    data = {"COVERAGE_FILE": f"{environment}/.coverage"}
+    """Test one member, or a part of it, as fast as it goes: nox -s "tests(billing)" -- -k pay."""
+    session.run("pytest", install_alone(session, member), *session.posargs)
+
+
+@nox.session
+@EACH_MEMBER
+def coverage(session: nox.Session, member: str) -> None:
+    """Test one member where its siblings are not installed, and measure which branches its tests run."""
+    folder = install_alone(session, member)
+    data = {"COVERAGE_FILE": f"{session.virtualenv.location}/.coverage"}
     session.run("coverage", "erase", env=data)
     session.run("coverage", "run", f"--source={member}", "-m", "pytest", folder, env=data)
     session.run("coverage", "combine", "--quiet", env=data)
     session.run("coverage", "report", f"--fail-under={COVERAGE.get(member, 95)}", env=data)
+
+
+def install_alone(session: nox.Session, member: str) -> str:
+    """Installs one member into the session's environment, and nothing that it does not declare; gives its tests."""
+    environment = {"UV_PROJECT_ENVIRONMENT": session.virtualenv.location}
+    sync = [UV, "sync", "--quiet", "--locked", "--no-default-groups", f"--package={member}", "--group=test"]
+    session.run_install(*sync, env=environment)
+    present = "import sys, importlib.util as u; print(*filter(u.find_spec, sys.argv[1:]))"
+    siblings = session.run("python", "-c", present, *(MEMBERS.keys() - {member, "core"}), silent=True)
+    if str(siblings).strip():
+        session.error(f"{member} would be tested beside {siblings}")
+    return str(MEMBERS[member] / "tests")
 
 
 @nox.session(venv_backend="none")

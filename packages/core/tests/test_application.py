@@ -2,14 +2,18 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 from bare import bare
 from example.things.router import router as things
 from fastapi.routing import APIRoute
 
 from core.application import service as make_service
+from core.client import InProcess
 from core.dependencies.resources import READINESS, STATE
+from core.ids import format_id, new_id
 from core.lifespan import StartupError, started
 from core.mail import FolderMail
 from core.ports import Ports
@@ -17,7 +21,7 @@ from core.resources import Resource
 from core.routing import Router, installed, register
 from core.telemetry.exchange import service_name
 from core.testing import problem, running
-from core.tokens import Keys, LocalKey
+from core.tokens import Keys, LocalKey, generate_key, key_id, public_jwk, sign_access_token
 
 
 async def test_building_opens_nothing(service):
@@ -115,7 +119,7 @@ class NoKeys:
 @pytest.mark.parametrize("believes", [True, False])
 async def test_keys_that_a_service_declares_verify_its_tokens(settings, ports, signed_in, tmp_path, believes):
     """A service that issues tokens believes its own, without asking itself over HTTP."""
-    keys = LocalKey.open(tmp_path, environment="local") if believes else NoKeys()
+    keys = await asyncio.to_thread(LocalKey.open, tmp_path, environment="local") if believes else NoKeys()
 
     @asynccontextmanager
     async def open_keys(_resources):
@@ -128,6 +132,73 @@ async def test_keys_that_a_service_declares_verify_its_tokens(settings, ports, s
         response = await client.post("/v1/things", json={"name": "a"}, headers=signed_in() | {"Idempotency-Key": "1"})
     assert (response.status_code == 201) is believes
     assert believes or problem(response) == (401, "unauthenticated")
+
+
+class Issuer:
+    """Publishes one key, as the users service does; and signs with it."""
+
+    def __init__(self) -> None:
+        self.key = generate_key()
+        self.asked: list[str] = []
+
+    async def __call__(self, scope, receive, send) -> None:
+        self.asked.append(scope["path"])
+        body = orjson.dumps({"keys": [public_jwk(self.key)]})
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    def header(self, issuer: str) -> dict[str, str]:
+        now = datetime.now(UTC)
+        token = sign_access_token(
+            key=self.key,
+            kid=key_id(self.key),
+            issuer=issuer,
+            audience=["api"],
+            subject=format_id("usr", new_id()),
+            client_id="tests",
+            session_id=new_id(),
+            scopes=(),
+            roles=(),
+            auth_time=now,
+            now=now,
+            lifetime=timedelta(minutes=5),
+        )
+        return {"Authorization": f"Bearer {token}", "Idempotency-Key": "1"}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "path"),
+    [
+        ({"issued_by": "users"}, "/v1/keys/.well-known/jwks.json"),
+        ({"issued_by": "users", "jwks_url": "http://users.test/keys"}, "/keys"),
+    ],
+)
+async def test_keys_that_a_sibling_publishes_verify_tokens(service, settings, tokens, path):
+    issuer = Issuer()
+    given = {"clients": {"users": {"url": "http://users.test/v1/keys"}}, "tokens": tokens}
+    settings = type(settings).model_validate(settings.model_dump() | given)
+    ports = Ports(transports={"users": InProcess(issuer)})
+    async with running(service.create_app(settings, ports)) as client:
+        header = issuer.header("http://users.test/v1/keys")
+        assert (await client.post("/v1/things", json={"name": "a"}, headers=header)).status_code == 201
+    assert issuer.asked == [path]
+
+
+async def test_keys_that_an_issuer_elsewhere_publishes_verify_tokens(service, settings):
+    issuer = Issuer()
+    tokens = {"issuer": "http://issuer.test"}
+    settings = type(settings).model_validate(settings.model_dump() | {"tokens": tokens})
+    ports = Ports(transports={"access token issuer": InProcess(issuer)})
+    async with running(service.create_app(settings, ports)) as client:
+        header = issuer.header("http://issuer.test")
+        assert (await client.post("/v1/things", json={"name": "a"}, headers=header)).status_code == 201
+    assert issuer.asked == ["/.well-known/jwks.json"]
+
+
+async def test_where_nobody_issues_tokens_a_strangers_is_refused_and_nobody_is_asked(client, logs):
+    response = await client.post("/v1/things", json={"name": "a"}, headers=Issuer().header("http://service.test"))
+    assert problem(response) == (401, "unauthenticated")
+    assert [line for line in logs if line["level"] != "info"] == []
 
 
 async def test_a_mail_that_a_host_gives_is_the_one(settings):

@@ -38,8 +38,12 @@ async def open_resources(
     Raises:
         StartupError: one did not open; the text names it.
     """
-    clients = await opener.open("clients", open_clients(_upstreams(settings), ports.transports, request_id=request_id))
+    upstreams = _upstreams(settings)
+    clients = await opener.open("clients", open_clients(upstreams, ports.transports, request_id=request_id))
     database = await opener.open("database", open_database(settings.database, name=name))
+    # One or none: a service that knows no issuer believes itself and this machine.
+    issuers = [issuer for issuer in (settings.tokens.issued_by, _ISSUER) if issuer in upstreams]
+    keys = [await opener.open("issuer's keys", _published_keys(settings, clients, issuer)) for issuer in issuers]
     resources = Resources(
         name=name,
         settings=settings,
@@ -47,7 +51,7 @@ async def open_resources(
         database=database,
         mail=ports.mail or _mail(settings.mail),
         clients=clients,
-        verifier=await _verifier(settings, [await opener.open("issuer's keys", _published_keys(settings, clients))]),
+        verifier=await _verifier(settings, keys),
         wake_relay=wake_relay,
     )
     for resource in declared:
@@ -70,13 +74,11 @@ def _upstreams(settings: ServiceSettings) -> Mapping[str, ClientSettings]:
 
 
 @asynccontextmanager
-async def _published_keys(settings: ServiceSettings, clients: Clients) -> AsyncGenerator[Keys]:
+async def _published_keys(settings: ServiceSettings, clients: Clients, issuer: str) -> AsyncGenerator[Keys]:
     """The keys that the issuer publishes; fetched when the first token asks for one."""
-    tokens = settings.tokens
-    sibling = tokens.issued_by if tokens.issued_by in settings.clients else _ISSUER
 
     async def fetch() -> bytes:
-        response = await clients.client(sibling).get(tokens.jwks_url or JWKS_PATH)
+        response = await clients.client(issuer).get(settings.tokens.jwks_url or JWKS_PATH)
         return response.raise_for_status().content
 
     keys = RemoteKeys(fetch, clock=SystemClock())

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import open_database
 from core.events import Event, Handlers
@@ -192,23 +194,27 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure(relaying, deliv
         assert await becomes(lambda: admin.fetchval("SELECT last_error FROM outbox")) == "CancelledError"
 
 
-async def test_few_are_delivered_at_once_so_that_requests_find_connections(relaying, deliveries, emit, outbox, becomes):
+async def test_a_burst_of_events_leaves_connections_to_requests(relaying, emit, outbox, settings):
+    handlers = Handlers()
     running: list[str] = []
     most = 0
 
-    async def busy(event: Event) -> None:
+    @handlers.once("thing.made")
+    async def busy(event: Event, session: AsyncSession, _resources: object) -> None:
         nonlocal most
         running.append(event.subject)
         most = max(most, len(running))
-        await asyncio.sleep(0.01)
+        await session.execute(text("SELECT pg_sleep(0.05)"))
         running.remove(event.subject)
 
-    deliveries.then = busy
-    for number in range(20):
-        await emit("thing.made", subject=f"thg_{number}", name="a")
-    async with relaying(deliveries.handlers):
-        await becomes(lambda: all_sent(outbox))
+    for number in range(30):
+        await emit("thing.made", subject=f"thg_{number}")
+    crowded = settings.database.model_copy(update={"pool_size": 5, "pool_timeout_s": 0.2})
+    async with open_database(crowded, name="crowded") as over, relaying(handlers, over=over):
+        while not await all_sent(outbox):
+            await over.ping()
     assert most == 4
+    assert {row["attempts"] for row in await outbox()} == {1}
 
 
 async def test_a_delivery_makes_place_for_the_next_at_once(relaying, deliveries, emit, outbox, becomes, monkeypatch):

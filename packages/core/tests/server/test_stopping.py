@@ -2,10 +2,12 @@
 
 import signal
 import socket
+from types import SimpleNamespace
 
 import pytest
+import uvicorn
 
-from core.server import ListenError, listen
+from core.server import ChassisServer, ListenError, listen
 
 
 def test_a_signal_lets_it_drain_then_finish_then_end_with_0(serve, eventually):
@@ -109,3 +111,10 @@ def test_an_address_that_is_not_ours_is_said_in_one_sentence(host, reason):
 def test_a_socket_listens_at_once(host):
     with listen(host, 0) as listener, socket.create_connection(listener.getsockname()[:2]):
         pass
+
+
+async def test_an_application_that_has_no_readiness_drains_all_the_same():
+    server = ChassisServer(uvicorn.Config("unused:app"), drain_delay_s=0)
+    server.lifespan = SimpleNamespace(state={})
+    server.should_exit = True
+    await server.main_loop()

@@ -341,4 +341,5 @@ async def test_a_page_of_a_problem_without_a_code_of_its_own_is_its_parents(anyw
         """It has no code of its own."""
 
     assert Unnamed.code == "payment_failed"
+    assert Unnamed not in list(problem_kinds())
     assert "It has no code" not in (await anywhere.get("/problems/payment_failed")).text

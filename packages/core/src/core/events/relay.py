@@ -105,10 +105,12 @@ class Relay:
             .order_by(outbox.c.position)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            # Not a subquery, which a plan may run again for each row, beyond its limit.
+            .cte("due")
         )
         claim = (
             update(outbox)
-            .where(outbox.c.position.in_(due))
+            .where(outbox.c.position.in_(select(due.c.position)))
             .values(leased_until=func.now() + LEASE, attempts=outbox.c.attempts + 1)
             .returning(outbox)
         )

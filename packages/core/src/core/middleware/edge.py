@@ -53,7 +53,7 @@ class Edge:
                     (b"x-request-id", request_id),
                     (b"server-timing", b"app;dur=%.1f" % duration_ms),
                 ]
-            elif message["type"] == "http.response.body":
+            else:
                 exchange.bytes_sent += len(message.get("body", b""))
             await send(message)
 
