@@ -1,7 +1,7 @@
 """A chassis without a database, and a wire to speak ASGI over: for tests of what stands around every handler."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import Any
@@ -13,7 +13,7 @@ from core.testing import SERVICE_URL
 from core.web.probes import Readiness
 
 WEB_ORIGIN = "https://app.example"
-Message = dict[str, Any]
+Message = MutableMapping[str, Any]
 
 
 @asynccontextmanager

@@ -221,7 +221,9 @@ async def test_work_in_the_background_is_said_in_the_name_of_the_service(setting
         await asyncio.create_task(run())
         yield Job()
 
-    async with started(make_service("example", settings, ports, routers=[], resources=[Resource(Job, job)]), name="app"):
+    async with started(
+        make_service("example", settings, ports, routers=[], resources=[Resource(Job, job)]), name="app"
+    ):
         pass
     assert said == ["example"]
 

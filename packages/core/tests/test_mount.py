@@ -46,7 +46,7 @@ async def seen(request: Request, answer: Annotated[str, Depends(_answer)], rest:
     return Seen(path=path, root_path=root_path, found=found, keys=sorted(keys), answer=answer)
 
 
-def app_with(name: str, log: list[str] | None = None, *, failure: Exception | None = None, **state: Any):
+def app_with(name: str, log: list[str] | None = None, *, failure: Exception | None = None, state: Any = ()):
     """A service that notes when it starts and stops."""
     said = log if log is not None else []
 
@@ -55,7 +55,7 @@ def app_with(name: str, log: list[str] | None = None, *, failure: Exception | No
         said.append(f"{name} starts")
         if failure:
             raise failure
-        yield state
+        yield dict(state)
         said.append(f"{name} stops")
 
     settings = ChassisSettings(environment="local", public_url=f"{SERVICE_URL}/{name}")
@@ -86,7 +86,7 @@ class TheHost:
 @pytest.fixture
 async def house():
     """Two services and a host; the client, and the host."""
-    users, billing = (ServiceMount(name, app_with(name, **{name: True})) for name in ("users", "billing"))
+    users, billing = (ServiceMount(name, app_with(name, state={name: True})) for name in ("users", "billing"))
     mounts = Mounts([users, billing])
     host = TheHost(mounts)
     async with running(Dispatch(host, mounts)) as client:

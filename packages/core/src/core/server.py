@@ -64,7 +64,7 @@ class ChassisServer(uvicorn.Server):
         self._drain_delay_s = drain_delay_s
 
     async def main_loop(self) -> None:
-        """Serves until a signal, and for `drain_delay_s` longer: whoever sends requests here has to hear of it first."""
+        """Serves until a signal, and for `drain_delay_s` longer: whoever sends requests has to hear of it first."""
         await super().main_loop()
         readiness = self.lifespan.state.get(READINESS)
         if readiness is not None:

@@ -34,7 +34,7 @@ class Ran(NamedTuple):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys) -> Callable[..., Ran]:
+def run(monkeypatch, capfd) -> Callable[..., Ran]:
     """`run("token", "--role", "admin", EXAMPLE_DATA_DIR=…)`: a command that ends by itself, in this process."""
 
     def call(*arguments: str, **environment: str) -> Ran:
@@ -43,10 +43,10 @@ def run(monkeypatch, capsys) -> Callable[..., Ran]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["example", *arguments])
-        capsys.readouterr()
+        capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             service_cli("example")()
-        said = capsys.readouterr()
+        said = capfd.readouterr()
         code = ended.value.code
         return Ran(code if isinstance(code, int) else 0, said.out, said.err)
 
@@ -151,6 +151,11 @@ def eventually() -> Callable[[Callable[[], Any]], None]:
 
 @pytest.fixture
 def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def other_port() -> int:
     return free_port()
 
 

@@ -65,12 +65,25 @@ async def test_the_document_is_printed_as_it_is_served(run, client):
 
 @pytest.mark.parametrize("command", [["serve"], [], ["settings"], ["migrate"], ["migrate", "check"]], ids=str)
 def test_a_wrong_configuration_names_all_that_is_wrong(run, command):
-    ran = run(*command, EXAMPLE_SERVER__PORT="0", EXAMPLE_DATABASE__URL="mysql://u:hunter2-canary@h/d", EXAMPLE_PROT="1")
+    ran = run(
+        *command, EXAMPLE_SERVER__PORT="0", EXAMPLE_DATABASE__URL="mysql://u:hunter2-canary@h/d", EXAMPLE_PROT="1"
+    )
     assert ran.code == EX_CONFIG
     for wrong in ("EXAMPLE_SERVER__PORT", "EXAMPLE_DATABASE__URL", "EXAMPLE_PROT", "EXAMPLE_SECRET_KEY is missing"):
         assert wrong in ran.err
     assert "canary" not in ran.err + ran.out
     assert "Traceback" not in ran.err
+
+
+def test_a_service_whose_database_is_away_says_so_and_ends_with_3(run, port):
+    away = {"EXAMPLE_ENVIRONMENT": "local", "EXAMPLE_DATABASE__URL": "postgresql://u:hunter2-canary@127.0.0.1:1/d"}
+    ran = run("serve", "--port", str(port), EXAMPLE_LOGS__FORMAT="json", **away)
+    assert ran.code == 3
+    assert ran.err.startswith("example: database did not open: The database cannot be reached right now (Connect")
+    assert ran.err.count("\n") == 1
+    assert all(json.loads(line)["event"] for line in ran.out.splitlines())
+    assert "exception" not in ran.out
+    assert "canary" not in ran.out + ran.err
 
 
 def test_a_database_that_does_not_answer_fails_a_migration_in_one_sentence(run):

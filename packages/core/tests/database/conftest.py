@@ -32,9 +32,9 @@ async def notes(admin: asyncpg.Connection) -> Callable[..., object]:
 
 @pytest.fixture
 async def slow_commit(admin: asyncpg.Connection, notes: object) -> None:
-    """COMMIT takes 0.3 s for who has written a note."""
+    """COMMIT takes 0.5 s for who has written a note."""
     await admin.execute("""
-        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END';
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
             FOR EACH ROW EXECUTE FUNCTION slow()
     """)

@@ -1,19 +1,28 @@
 """An operation that has begun ends, whoever cancels; and then the cancellation goes on."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from core.database.settled import settled
 
 
-async def cancelled_while(operation: Awaitable[None], *, times: int = 1) -> asyncio.Task[None]:
-    """The task that waited for `operation` to settle, and was cancelled in the middle."""
-    task = asyncio.create_task(settled(operation))
+async def cancelled_while(operation: Callable[[], Awaitable[None]], *, times: int = 1) -> asyncio.Task[None]:
+    """The task that waited for `operation` to settle, and was cancelled before the operation went on."""
+    go_on = asyncio.Event()
+
+    async def paused() -> None:
+        await go_on.wait()
+        await operation()
+
+    task = asyncio.create_task(settled(paused()))
     for _ in range(times):
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
         task.cancel()
+    await asyncio.sleep(0.001)
+    assert not task.done()
+    go_on.set()
     await asyncio.wait([task])
     return task
 
@@ -40,20 +49,18 @@ async def test_a_cancellation_waits_for_the_end():
     done: list[str] = []
 
     async def operation() -> None:
-        await asyncio.sleep(0.05)
         done.append("end")
 
-    task = await cancelled_while(operation(), times=3)
+    task = await cancelled_while(operation, times=3)
     assert task.cancelled()
     assert done == ["end"]
 
 
 async def test_a_failure_does_not_swallow_a_cancellation():
     async def operation() -> None:
-        await asyncio.sleep(0.03)
         raise RuntimeError("the commit failed")
 
-    assert (await cancelled_while(operation())).cancelled()
+    assert (await cancelled_while(operation)).cancelled()
 
 
 async def test_an_operation_that_is_cancelled_itself_is_no_success():

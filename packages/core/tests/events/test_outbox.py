@@ -99,9 +99,9 @@ async def test_a_delayed_event_waits_and_wakes_nobody(database, relaying, seen):
     async with relaying(seen.handlers):
         async with database.transaction() as session:
             events = Events(session, MovableClock(), lambda: woken.append("woken"))
-            await events.emit("thing.made", subject="thg_1", data={}, delay=timedelta(seconds=0.2))
+            await events.emit("thing.made", subject="thg_1", data={}, delay=timedelta(seconds=0.4))
             due_at = (await session.execute(text("SELECT due_at - now() FROM outbox"))).scalar_one()
-        assert (woken, due_at) == ([], timedelta(seconds=0.2))
+        assert (woken, due_at) == ([], timedelta(seconds=0.4))
         await asyncio.sleep(0.1)
         assert seen.events.empty()
         await asyncio.wait_for(seen.events.get(), 2)

@@ -249,13 +249,15 @@ async def test_a_relay_that_is_stopped_gives_back_what_it_had(relaying, deliveri
         await becomes(lambda: all_sent(outbox))
 
 
+RUN_OUT = "UPDATE outbox SET leased_until = now()"
+
+
 async def test_a_relay_that_lost_its_lease_has_nothing_to_say(
-    relaying, deliveries, emit, outbox, monkeypatch, becomes, settings
+    relaying, deliveries, emit, outbox, admin, becomes, begun
 ):
-    monkeypatch.setattr("core.events.relay.LEASE", timedelta(seconds=0.1))
     finish = asyncio.Event()
 
-    async def slow_then_failing(event: Event) -> None:
+    async def slow_then_failing(_event: Event) -> None:
         if len(deliveries.seen) == 1:
             await finish.wait()
             raise RuntimeError("too late")
@@ -263,6 +265,8 @@ async def test_a_relay_that_lost_its_lease_has_nothing_to_say(
     deliveries.then = slow_then_failing
     await emit("thing.made", name="a")
     async with relaying(deliveries.handlers):
+        await begun()
+        await admin.execute(RUN_OUT)
         await becomes(lambda: all_sent(outbox))
         finish.set()
         await asyncio.sleep(0.05)
@@ -273,9 +277,8 @@ async def test_a_relay_that_lost_its_lease_has_nothing_to_say(
 
 
 async def test_an_outcome_that_cannot_be_written_is_delivered_again(
-    relaying, deliveries, emit, outbox, admin, monkeypatch, becomes, settings, logged
+    relaying, deliveries, emit, outbox, admin, becomes, settings, logged
 ):
-    monkeypatch.setattr("core.events.relay.LEASE", timedelta(seconds=0.3))
     hasty = settings.database.model_copy(update={"statement_timeout_ms": 50})
     locked = admin.transaction()
 
@@ -289,6 +292,7 @@ async def test_an_outcome_that_cannot_be_written_is_delivered_again(
     async with open_database(hasty, name="hasty") as over, relaying(deliveries.handlers, over=over):
         await logged("event will be delivered again")
         await locked.rollback()
+        await admin.execute(RUN_OUT)
         await becomes(lambda: all_sent(outbox))
     assert deliveries.seen == ["a", "a"]
 

@@ -1,6 +1,7 @@
 """Claims by themselves: who gets a key, who loses it, and that no two of them can both commit."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,8 +21,15 @@ def keys(database) -> Claims:
 
 
 @pytest.fixture
-def short_lease(monkeypatch) -> None:
-    monkeypatch.setattr("core.idempotency.claims.LEASE", timedelta(seconds=0.05))
+def claimed_long_ago(keys, monkeypatch) -> Callable[[], Awaitable[Claim]]:
+    """`await claimed_long_ago()`: a claim whose lease has run out."""
+
+    async def claim() -> Claim:
+        with monkeypatch.context() as patch:
+            patch.setattr("core.idempotency.claims.LEASE", timedelta(seconds=-1))
+            return await claimed(keys)
+
+    return claim
 
 
 async def claimed(keys: Claims, ticket: Ticket = TICKET) -> Claim:
@@ -75,18 +83,16 @@ async def test_an_answer_is_not_given_back(keys):
     assert await keys.claim(TICKET) == ANSWER
 
 
-async def test_an_abandoned_claim_is_taken_over_by_the_same_request_alone(keys, short_lease):
-    await claimed(keys)
-    await asyncio.sleep(0.06)
+async def test_an_abandoned_claim_is_taken_over_by_the_same_request_alone(keys, claimed_long_ago):
+    await claimed_long_ago()
     with pytest.raises(IdempotencyKeyReused):
         await keys.claim(OTHER_REQUEST)
     outcomes = await asyncio.gather(*(keys.claim(TICKET) for _ in range(5)), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Claim", *["IdempotencyInFlight"] * 4]
 
 
-async def test_who_comes_second_to_an_abandoned_claim_does_not_get_it(keys, short_lease, admin, becomes):
-    await claimed(keys)
-    await asyncio.sleep(0.06)
+async def test_who_comes_second_to_an_abandoned_claim_does_not_get_it(keys, claimed_long_ago, admin, becomes):
+    await claimed_long_ago()
     async with admin.transaction():
         await admin.execute("UPDATE idempotency_keys SET leased_until = now() + interval '1 min'")
         second = asyncio.create_task(keys.claim(TICKET))
@@ -95,9 +101,8 @@ async def test_who_comes_second_to_an_abandoned_claim_does_not_get_it(keys, shor
         await second
 
 
-async def test_an_owner_that_was_only_slow_cannot_commit_any_more(keys, short_lease, database, admin):
-    slow = await claimed(keys)
-    await asyncio.sleep(0.06)
+async def test_an_owner_that_was_only_slow_cannot_commit_any_more(keys, claimed_long_ago, database, admin):
+    slow = await claimed_long_ago()
     await claimed(keys)
 
     async def work() -> None:
@@ -110,18 +115,16 @@ async def test_an_owner_that_was_only_slow_cannot_commit_any_more(keys, short_le
     assert await admin.fetchval("SELECT to_regclass('effect')") is None
 
 
-async def test_an_owner_that_was_only_slow_does_not_give_back_what_another_holds(keys, short_lease):
-    slow = await claimed(keys)
-    await asyncio.sleep(0.06)
+async def test_an_owner_that_was_only_slow_does_not_give_back_what_another_holds(keys, claimed_long_ago):
+    slow = await claimed_long_ago()
     quick = await claimed(keys)
     await keys.release(slow)
     await complete(keys, quick)
     assert await keys.claim(TICKET) == ANSWER
 
 
-async def test_a_lease_that_ran_out_counts_while_nobody_took_it_over(keys, short_lease):
-    claim = await claimed(keys)
-    await asyncio.sleep(0.06)
+async def test_a_lease_that_ran_out_counts_while_nobody_took_it_over(keys, claimed_long_ago):
+    claim = await claimed_long_ago()
     await complete(keys, claim)
     assert await keys.claim(TICKET) == ANSWER
 

@@ -1,8 +1,9 @@
 """`POST /v1/things` under an Idempotency-Key: one effect and one answer, however often it is sent."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+import asyncpg
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
@@ -91,15 +92,30 @@ async def test_many_at_once_have_one_effect_and_nobody_waits_for_a_connection(ma
     assert await names() == ["chair"]
 
 
-async def test_many_at_once_during_a_slow_commit_leave_connections_to_others(make, names, admin, becomes):
+@pytest.fixture
+async def slow_commit(admin: asyncpg.Connection) -> None:
+    """COMMIT takes 0.5 s for who has made a chair."""
     await admin.execute("""
         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED
             FOR EACH ROW WHEN (NEW.name = 'chair') EXECUTE FUNCTION slow()
     """)
+
+
+@pytest.fixture
+def is_committing(admin: asyncpg.Connection) -> Callable[[], Awaitable[bool]]:
+    """`await is_committing()`: whether somebody is in the middle of a COMMIT."""
+    return lambda: admin.fetchval(
+        "SELECT count(*) = 1 FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query = 'COMMIT;' AND state = 'active'"
+    )
+
+
+async def test_many_at_once_during_a_slow_commit_leave_connections_to_others(
+    make, names, slow_commit, is_committing, becomes
+):
     first = asyncio.create_task(make("chair"))
-    committing = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query = 'COMMIT;' AND state = 'active'"
-    await becomes(lambda: admin.fetchval(committing))
+    await becomes(is_committing)
     others = await asyncio.gather(*(make("chair") for _ in range(20)))
     assert {problem(response) for response in others} == {(409, "idempotency_in_flight")}
     assert (await make("table", key="another")).status_code == 201
@@ -175,15 +191,14 @@ async def test_a_request_that_took_too_long_can_be_sent_again_at_once(app, make,
     assert await names() == ["chair"]
 
 
-async def test_a_request_whose_time_is_up_during_its_commit_has_happened(app, make, admin, names):
-    await admin.execute("""
-        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
-        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED
-            FOR EACH ROW EXECUTE FUNCTION slow()
-    """)
-    app.deadlines.timeout_s = 0.2
-    assert problem(await make()) == (504, "timed_out")
-    app.deadlines.timeout_s = 12
+async def test_a_request_whose_time_is_up_during_its_commit_has_happened(
+    app, make, names, slow_commit, is_committing, becomes
+):
+    first = asyncio.create_task(make())
+    await becomes(is_committing)
+    [request] = app.deadlines.requests.values()
+    request.deadline = 0
+    assert problem(await first) == (504, "timed_out")
     second = await make()
     assert (second.status_code, second.headers["idempotent-replayed"]) == (201, "true")
     assert await names() == ["chair"]

@@ -200,7 +200,7 @@ class Raw:
 
 @pytest.fixture
 def app() -> ChassisApp:
-    app = bare(exits, server={"request_timeout_s": 0.3, "body_max_bytes": 1000})
+    app = bare(exits, server={"request_timeout_s": 0.25, "body_max_bytes": 1000})
     app.router.routes += [
         Route("/raw/nothing", Raw(Misuse.nothing)),
         Route("/raw/only-a-start", Raw(Misuse.only_a_start)),

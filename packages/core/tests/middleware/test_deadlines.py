@@ -14,7 +14,7 @@ from core.dependencies import Session
 from core.routing import Router, register
 from core.testing import problem, running
 
-TIMEOUT_S = 0.2
+TIMEOUT_S = 0.15
 
 
 class Ok(BaseModel):

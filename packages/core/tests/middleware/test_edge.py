@@ -116,9 +116,10 @@ async def test_a_query_string_is_in_no_line(anywhere, logs):
 async def test_a_line_says_how_long_and_how_much(anywhere, requests):
     response = await anywhere.get("/v1/lines/context?wait=0.05")
     (line,) = requests()
-    assert 50 <= line["duration_ms"] < 5000
+    # uvloop counts whole milliseconds.
+    assert 49 <= line["duration_ms"] < 5000
     assert (line["bytes"], line["status"], line["client"]) == (len(response.content), 200, "127.0.0.1")
-    assert 50 <= float(response.headers["server-timing"].removeprefix("app;dur=")) <= line["duration_ms"] + 0.1
+    assert 49 <= float(response.headers["server-timing"].removeprefix("app;dur=")) <= line["duration_ms"] + 0.1
 
 
 async def test_requests_at_the_same_time_keep_their_ids(anywhere, logs):

@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from pathlib import Path
 
 import anyio
 import structlog
@@ -14,10 +13,8 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from core.application import chassis
 import core.server
+from core.application import chassis
 from core.lifespan import StartupError
 from core.routing import Router
 from core.server import listen, serve
@@ -114,7 +111,9 @@ def main() -> int:
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     with logging_to_stdout(level="info", form="json"):
-        return serve(chassis("served", settings, routers=[router], lifespan=lifespan), settings.server, listener=listener)
+        return serve(
+            chassis("served", settings, routers=[router], lifespan=lifespan), settings.server, listener=listener
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Literal
 
 import pytest
 
@@ -13,7 +14,7 @@ def written() -> Iterator[Callable[..., list[bytes]]]:
     """`written(form="console")`: from here on, the lines of this process."""
     with ExitStack() as stack:
 
-        def start(*, form="json", level="info"):
+        def start(*, form: Literal["json", "console"] = "json", level: str = "info") -> list[bytes]:
             lines: list[bytes] = []
             stack.enter_context(logging_to(lines.append, level=level, form=form))
             return lines

@@ -23,10 +23,13 @@ AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ID = UUID("0199c0de-0000-7000-8000-000000000001")
 
 
-@given(at=st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)), row=st.uuids(), binding=st.text())
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+instants = st.timedeltas(timedelta(0), timedelta(days=365 * 500)).map(lambda since: EPOCH + since)
+
+
+@given(at=instants, row=st.uuids(), binding=st.text(st.characters(codec="utf-8")))
 def test_a_cursor_gives_back_the_exact_position(at, row, binding):
-    if binding.isprintable():
-        assert decode_cursor(encode_cursor((at, row), key=KEY, binding=binding), key=KEY, binding=binding) == (at, row)
+    assert decode_cursor(encode_cursor((at, row), key=KEY, binding=binding), key=KEY, binding=binding) == (at, row)
 
 
 def test_a_cursor_fits_into_a_query_as_it_is():
@@ -107,7 +110,6 @@ class Filtered(PageQuery):
 
 
 lists = Router(prefix="/v1/lists", tags=["lists"])
-
 
 
 def one_more(page_: Page) -> PageOf[Number]:
@@ -192,7 +194,7 @@ async def test_what_a_list_does_not_know_is_refused(client, query, pointer):
 
 
 async def test_pages_are_stable_while_rows_come_and_go(client, database):
-    """Rows of one instant, rows that come behind and before, a row that goes: each that stays is seen once, in order."""
+    """Rows of one instant, rows that come behind and before, one that goes: each that stays is seen once, in order."""
     at = datetime.now(UTC) - timedelta(hours=1)
 
     async def insert(name: str, created_at: datetime) -> None:
@@ -217,5 +219,3 @@ async def test_pages_are_stable_while_rows_come_and_go(client, database):
                 await session.execute(text("DELETE FROM things WHERE name = 'first-2'"))
     assert seen == [*(f"first-{number}" for number in range(7)), "behind"]
     assert pages == 3
-
-

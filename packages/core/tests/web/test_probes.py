@@ -38,47 +38,44 @@ def readiness(dependency) -> Readiness:
     return Readiness({"database": dependency.check})
 
 
-async def outcomes(readiness, dependency, *works: bool) -> list[str]:
-    states = []
-    for dependency.works in works:
+async def outcomes(readiness, dependency, works: str) -> str:
+    """What is said after each check, `+` for well: `+---` becomes `+++-`."""
+    said = ""
+    for sign in works:
+        dependency.works = sign == "+"
         await readiness.check()
-        states.append(readiness.states["database"])
-    return states
+        said += "+" if readiness.states == {"database": "ok"} else "-"
+    return said
 
 
 async def test_before_its_first_check_a_process_is_not_ready(readiness):
     assert (readiness.ready, readiness.states) == (False, {"database": "unknown"})
 
 
-@pytest.mark.parametrize(("works", "state"), [(True, "ok"), (False, "failing")])
-async def test_the_first_check_decides_alone(readiness, dependency, works, state):
-    assert await outcomes(readiness, dependency, works) == [state]
-    assert readiness.ready is works
+@pytest.mark.parametrize("works", ["+", "-"])
+async def test_the_first_check_decides_alone(readiness, dependency, works):
+    assert await outcomes(readiness, dependency, works) == works
+    assert readiness.ready is (works == "+")
+    assert readiness.states == {"database": "ok" if works == "+" else "failing"}
 
 
-async def test_it_takes_three_failures_to_fall(readiness, dependency):
-    assert await outcomes(readiness, dependency, True, False, False, False) == ["ok", "ok", "ok", "failing"]
-
-
-async def test_it_takes_two_successes_to_rise(readiness, dependency):
-    assert await outcomes(readiness, dependency, False, True, True) == ["failing", "failing", "ok"]
-
-
-async def test_only_failures_in_a_row_count(readiness, dependency):
-    assert set(await outcomes(readiness, dependency, True, *[False, False, True] * 3)) == {"ok"}
-
-
-async def test_only_successes_in_a_row_count(readiness, dependency):
-    assert set(await outcomes(readiness, dependency, False, *[True, False] * 3)) == {"failing"}
-
-
-async def test_a_count_begins_anew_after_each_change(readiness, dependency):
-    states = await outcomes(readiness, dependency, True, *[False] * 3, *[True] * 2, *[False] * 3)
-    assert states == ["ok", "ok", "ok", "failing", "failing", "ok", "ok", "ok", "failing"]
+@pytest.mark.parametrize(
+    ("works", "said"),
+    [
+        # Three failures to fall, two successes to rise, each in a row, counted anew after each change.
+        ("+---", "+++-"),
+        ("-++", "--+"),
+        ("+--+--+--+", "++++++++++"),
+        ("-+-+-+-", "-------"),
+        ("+---++---", "+++--+++-"),
+    ],
+)
+async def test_one_failure_is_no_outage_and_one_success_no_recovery(readiness, dependency, works, said):
+    assert await outcomes(readiness, dependency, works) == said
 
 
 async def test_a_change_is_logged_once_with_its_reason(readiness, dependency, logs):
-    await outcomes(readiness, dependency, True, *[False] * 5, *[True] * 3)
+    await outcomes(readiness, dependency, "+-----+++")
     assert [(line["check"], line["state"], line["reason"]) for line in logs] == [
         ("database", "failing", "ConnectionError: password=*** <- OSError: refused"),
         ("database", "ok", None),
@@ -86,7 +83,7 @@ async def test_a_change_is_logged_once_with_its_reason(readiness, dependency, lo
 
 
 async def test_a_first_failure_is_logged(readiness, dependency, logs):
-    await outcomes(readiness, dependency, False, False)
+    await outcomes(readiness, dependency, "--")
     assert [line["state"] for line in logs] == ["failing"]
 
 

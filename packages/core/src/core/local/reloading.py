@@ -18,9 +18,7 @@ PR_SET_PDEATHSIG = 1
 Child = Callable[[list[socket.socket] | None], None]
 
 
-def serve_reloading(
-    child: Child, *, listener: socket.socket, watched: list[Path]
-) -> None:
+def serve_reloading(child: Child, *, listener: socket.socket, watched: list[Path]) -> None:
     """Runs `child(sockets=[listener])` until a signal; the listener stays open, so that requests wait out a restart."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = Config("unused:app", reload=True, reload_dirs=[str(path) for path in watched], log_config=None)

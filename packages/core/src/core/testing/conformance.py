@@ -60,15 +60,13 @@ async def _handler_raises() -> Thing:
     raise RuntimeError("canary-in-a-handler")
 
 
-@_exits.get("/dependency-raises", dependencies=[Depends(_breaks)])
-async def _dependency_raises() -> Thing:
-    return Thing(name="unreachable")
+@_exits.get("/dependency-raises", status_code=204, dependencies=[Depends(_breaks)])
+async def _dependency_raises() -> None: ...
 
 
-@_exits.get("/slow")
-async def _slow() -> Thing:
+@_exits.get("/slow", status_code=204)
+async def _slow() -> None:
     await asyncio.sleep(60)
-    return Thing(name="unreachable")
 
 
 @_exits.get("/caller")
@@ -153,6 +151,10 @@ class Conformance:
     async def test_head_answers_like_get_without_its_body(self, somewhere: httpx.AsyncClient) -> None:
         response = await somewhere.head("/livez")
         assert (response.status_code, response.content) == (200, b"")
+
+    async def test_what_is_well_formed_is_answered(self, somewhere: httpx.AsyncClient) -> None:
+        response = await somewhere.post("/v1/conformance/things", json={"name": "a"})
+        assert (response.status_code, response.json()) == (200, {"name": "a"})
 
     async def test_malformed_json_is_refused(self, somewhere: httpx.AsyncClient) -> None:
         response = await somewhere.post(

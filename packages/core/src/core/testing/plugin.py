@@ -79,8 +79,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def service() -> Service | None:
-    """The service under test; a service's conftest overrides it."""
-    return None
+    """The service under test; None until a service's conftest overrides it."""
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,78 @@
+"""The test kit itself: a clock that obeys, databases that are their test's alone, a network that ends at this machine."""
+
+import asyncio
+import socket
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import httpx
+import pytest
+
+from core.mail import FolderMail, Message
+from core.testing import MovableClock, problem
+from core.testing.databases import template_database
+from core.testing.network import NetworkUsed
+
+
+def test_a_clock_stands_until_it_is_moved():
+    clock = MovableClock(datetime(2026, 1, 2, tzinfo=UTC))
+    assert clock.now() == clock.now() == datetime(2026, 1, 2, tzinfo=UTC)
+    clock.advance(timedelta(days=1))
+    assert clock.now() == datetime(2026, 1, 3, tzinfo=UTC)
+    assert (datetime.now(UTC) - MovableClock().now()) < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_a_test_that_leaves_this_machine_fails(address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with (
+        socket.socket(family) as connection,
+        pytest.raises(NetworkUsed, match=f"a test tried to reach .*{address}"),
+    ):
+        connection.connect((address, 80))
+
+
+async def tables_of(url: str) -> list[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    finally:
+        await connection.close()
+    return [row["tablename"] for row in rows]
+
+
+async def test_a_database_is_migrated_and_its_tests_alone(database_url, template):
+    other = await template.copy()
+    assert "things" in await tables_of(database_url)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("CREATE TABLE mine ()")
+    await connection.close()
+    assert "mine" not in await tables_of(template.postgres.url(other))
+    await template.drop(other)
+
+
+@pytest.fixture
+def empty(postgres):
+    """A template of no service."""
+    with template_database(postgres, None, name="empty") as made:
+        yield made
+
+
+async def test_where_there_is_no_service_a_database_is_empty(empty):
+    name = await empty.copy()
+    assert await tables_of(empty.postgres.url(name)) == []
+    await empty.drop(name)
+
+
+async def test_a_mailbox_shows_what_was_sent_to_whom(mailbox, tmp_path):
+    mail = FolderMail(tmp_path / "mail", "service@example.test")
+    for to in ("a@example.test", "b@example.test"):
+        await mail.send(Message(to, "Hello", "You are here."))
+    # It reads files: a test on the loop asks from a thread.
+    assert [each.to for each in await asyncio.to_thread(mailbox, to="a@example.test")] == ["a@example.test"]
+    assert len(await asyncio.to_thread(mailbox)) == 2
+
+
+def test_what_is_no_problem_document_is_told_with_its_text():
+    with pytest.raises(AssertionError, match="no problem document: 500 Internal Server Error"):
+        problem(httpx.Response(500, text="Internal Server Error"))
