@@ -61,7 +61,7 @@ EACH_MEMBER = nox.parametrize("member", [nox.param(member, id=member) for member
 @nox.session(default=False)
 @EACH_MEMBER
 def tests(session: nox.Session, member: str) -> None:
-    """Test one member, or a part of it, as fast as it goes: nox -s "tests(billing)" -- -k pay."""
+    """Test one member, or a part of it (-- -k pay), as fast as it goes; the default run does so under `coverage`."""
     session.run("pytest", install_alone(session, member), *session.posargs)
 
 

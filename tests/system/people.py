@@ -1,14 +1,12 @@
 """Somebody who uses the product over HTTP."""
 
-import time
 from typing import Any
 from uuid import uuid4
 
 import httpx
-from processes import Product
+from processes import ADMIN_EMAIL, ADMIN_PASSWORD, Product, until
 
 PASSWORD = "quietly reads 42 invoices"
-MAIL_PATIENCE_S = 10
 
 
 class Api:
@@ -56,11 +54,8 @@ class Person:
 
     def mailed_token(self) -> str:
         """The token of the newest message, which leaves shortly after the answer."""
-        deadline = time.monotonic() + MAIL_PATIENCE_S
-        while not (mail := self.product.mail(self.email)):
-            assert time.monotonic() < deadline, "no mail came"
-            time.sleep(0.05)
-        return mail[0]["token"]
+        until(lambda: bool(self.product.mail(self.email)), "no mail came")
+        return self.product.mail(self.email)[0]["token"]
 
     def sign_in(self) -> dict[str, str]:
         """Signs in; later requests carry the token."""
@@ -80,3 +75,20 @@ def member(product: Product) -> Person:
     person.register()
     person.sign_in()
     return person
+
+
+def admin_of(product: Product) -> Person:
+    """The admin of the product, signed in."""
+    admin = Person(product, ADMIN_EMAIL, ADMIN_PASSWORD)
+    admin.sign_in()
+    return admin
+
+
+def new_price(admin: Person) -> dict[str, Any]:
+    """A monthly price of 19.90 EUR and 21 % tax, of a plan of its own."""
+    plan = admin.billing.post("/v1/plans", json={"name": "Journey", "entitlements": {"seats": 3}})
+    assert plan.status_code == 201, plan.text
+    terms = {"model": "flat", "unit_amount": "1990", "currency": "EUR", "interval": "month", "tax_rate": "0.21"}
+    price = admin.billing.post(f"/v1/plans/{plan.json()['id']}/prices", json=terms)
+    assert price.status_code == 201, price.text
+    return price.json()

@@ -1,8 +1,8 @@
 """From a registration to a paid invoice and back out, as a client sees it."""
 
 import pytest
-from people import Person, member
-from processes import ADMIN_EMAIL, ADMIN_PASSWORD, Product
+from people import Person, admin_of, member, new_price
+from processes import Product
 
 from core.testing import problem
 
@@ -10,22 +10,26 @@ from core.testing import problem
 @pytest.fixture
 def admin(product: Product) -> Person:
     """The admin of the product."""
-    person = Person(product, ADMIN_EMAIL, ADMIN_PASSWORD)
-    person.sign_in()
-    return person
+    return admin_of(product)
 
 
 @pytest.fixture
 def price(admin: Person) -> dict:
     """A monthly price of 19.90 EUR and 21 % tax."""
-    plan = admin.billing.post("/v1/plans", json={"name": "Journey", "entitlements": {"seats": 3}})
-    assert plan.status_code == 201, plan.text
-    price = admin.billing.post(
-        f"/v1/plans/{plan.json()['id']}/prices",
-        json={"model": "flat", "unit_amount": "1990", "currency": "EUR", "interval": "month", "tax_rate": "0.21"},
-    )
-    assert price.status_code == 201, price.text
-    return price.json()
+    return new_price(admin)
+
+
+def balances(admin: Person, currency: str) -> dict[str, int]:
+    """What each account of the books amounts to, in one currency."""
+    accounts = admin.billing.get("/v1/ledger/accounts").raise_for_status().json()["data"]
+    of_currency = [account for account in accounts if account["balance"]["currency"] == currency]
+    return {account["account"]: account["balance"]["amount"] for account in of_currency}
+
+
+def currencies(admin: Person) -> set[str]:
+    """The currencies that the books are kept in."""
+    accounts = admin.billing.get("/v1/ledger/accounts").raise_for_status().json()["data"]
+    return {account["balance"]["currency"] for account in accounts}
 
 
 def test_somebody_registers_subscribes_pays_and_leaves(product: Product, admin: Person, price: dict) -> None:
@@ -41,13 +45,16 @@ def test_somebody_registers_subscribes_pays_and_leaves(product: Product, admin: 
     )
     assert card.status_code == 201, card.text
 
+    received = balances(admin, "EUR").get("provider_clearing", 0)
     order = {"json": {"price_id": price["id"]}, "headers": {"Idempotency-Key": "subscribe"}}
     subscription = person.billing.post("/v1/subscriptions", **order)
     assert (subscription.status_code, subscription.json()["status"]) == (201, "active"), subscription.text
+    assert balances(admin, "EUR")["provider_clearing"] - received == 2408
 
     again = person.billing.post("/v1/subscriptions", **order)
     assert (again.status_code, again.content) == (201, subscription.content)
     assert again.headers["idempotent-replayed"] == "true"
+    assert balances(admin, "EUR")["provider_clearing"] - received == 2408
 
     (invoice,) = person.billing.get("/v1/invoices").json()["data"]
     assert invoice["status"] == "paid"
@@ -58,9 +65,7 @@ def test_somebody_registers_subscribes_pays_and_leaves(product: Product, admin: 
     assert invoice["total"] == invoice["amount_paid"] == {"amount": 2408, **euros}
     assert invoice["amount_remaining"] == {"amount": 0, **euros}
 
-    balances = [account["balance"]["amount"] for account in admin.billing.get("/v1/ledger/accounts").json()["data"]]
-    assert any(balances)
-    assert sum(balances) == 0
+    assert {currency: sum(balances(admin, currency).values()) for currency in currencies(admin)} == {"EUR": 0}
 
     assert person.users.delete("/v1/sessions/current").status_code == 204
     assert problem(person.users.get("/v1/users/me")) == (401, "unauthenticated")

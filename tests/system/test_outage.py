@@ -1,26 +1,16 @@
 """A database that goes away under a running service, and comes back."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from processes import PATIENCE_S, free_port, process, run
+from processes import free_port, process, run, until
 
 from core.local import THROW_AWAY, Postgres
 from core.testing import problem
 
 ORIGIN = {"Origin": "https://app.example"}
 WRITE = {"email": "somebody@example.com"}
-
-
-def until(condition: Callable[[], bool], otherwise: str) -> None:
-    """Waits for something that takes its time."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("topology", ["gateway", "standalone"])

@@ -9,15 +9,17 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
+import jwt
 import pytest
-from people import Person, member
+from people import Person, admin_of, member, new_price
 from processes import Product
 
 from core.testing import problem
-from core.tokens import LocalKey, sign_access_token
+from core.tokens import LocalKey, generate_key, sign_access_token
 
 BODY_BYTES_MAX = 1_048_576
 ORIGIN = {"Origin": "https://app.example"}
+STRANGER = "usr_01h455vb4pex5vsknk084sn02q"
 
 
 @pytest.fixture(scope="module")
@@ -94,17 +96,40 @@ def test_a_body_that_turns_out_too_large(product: Product) -> None:
     assert "access-control-allow-origin" in answer.lower()
 
 
-def test_an_id_that_is_none_or_not_theirs(product: Product, person: Person) -> None:
-    own = person.billing.post(
-        "/v1/payment-methods", json={"provider_token": "pm_card_visa"}, headers={"Idempotency-Key": "own"}
+@pytest.mark.parametrize("nonsense", ["inv_nonsense", STRANGER, "1"])
+def test_an_id_that_is_none(person: Person, nonsense: str) -> None:
+    assert refused(person.billing.get(f"/v1/invoices/{nonsense}", headers=ORIGIN)) == (404, "not_found")
+
+
+def test_what_is_somebody_elses_is_not_there(product: Product, person: Person) -> None:
+    price = new_price(admin_of(product))
+    owner = member(product)
+    card = owner.billing.post(
+        "/v1/payment-methods", json={"provider_token": "pm_card_visa"}, headers={"Idempotency-Key": "card"}
     )
-    assert own.status_code == 201, own.text
-    other = member(product)
-    for path in ("/v1/invoices/inv_nonsense", "/v1/invoices/usr_01h455vb4pex5vsknk084sn02q", "/v1/invoices/1"):
-        assert refused(person.billing.get(path, headers=ORIGIN)) == (404, "not_found")
-    body = {"price_id": "prc_01h455vb4pex5vsknk084sn02q", "payment_method_id": own.json()["id"]}
-    response = other.billing.post("/v1/subscriptions", json=body, headers={**ORIGIN, "Idempotency-Key": "foreign"})
-    assert refused(response)[0] in (404, 422)
+    assert card.status_code == 201, card.text
+    order = {"price_id": price["id"], "payment_method_id": card.json()["id"]}
+    theirs = {**ORIGIN, "Idempotency-Key": "foreign"}
+    refusal = refused(person.billing.post("/v1/subscriptions", json=order, headers=theirs))
+    assert refusal == (404, "payment_method_not_found")
+
+    # The same order is good: only whose it is was wrong.
+    ordered = owner.billing.post("/v1/subscriptions", json=order, headers={"Idempotency-Key": "subscribe"})
+    assert ordered.status_code == 201, ordered.text
+    (invoice,) = owner.billing.get("/v1/invoices").json()["data"]
+    path = f"/v1/invoices/{invoice['id']}"
+    assert owner.billing.get(path).status_code == 200
+    assert refused(person.billing.get(path, headers=ORIGIN)) == (404, "invoice_not_found")
+    pays = {**ORIGIN, "Idempotency-Key": "pay"}
+    assert refused(person.billing.post(f"{path}/pay", headers=pays)) == (404, "invoice_not_found")
+
+
+def test_a_session_of_somebody_else_is_not_there_and_goes_on(product: Product, person: Person) -> None:
+    owner = member(product)
+    (session,) = owner.users.get("/v1/sessions").json()["data"]
+    path = f"/v1/sessions/{session['id']}"
+    assert refused(person.users.delete(path, headers=ORIGIN)) == (404, "not_found")
+    assert owner.users.get("/v1/sessions").json()["data"] == [session]
 
 
 def _altered(part: int, alter: Callable[[dict], dict]) -> Callable[[str], str]:
@@ -117,22 +142,33 @@ def _altered(part: int, alter: Callable[[dict], dict]) -> Callable[[str], str]:
     return forge
 
 
-FORGERIES = {
-    "another subject": _altered(1, lambda claims: {**claims, "sub": "usr_01h455vb4pex5vsknk084sn02q"}),
-    "a later end": _altered(1, lambda claims: {**claims, "exp": claims["exp"] + 3600}),
-    "no algorithm": _altered(0, lambda header: {**header, "alg": "none"}),
-    "no signature": lambda token: token.rsplit(".", 1)[0] + ".",
-    "a key of their own": _altered(0, lambda header: {**header, "jwk": {"kty": "EC"}}),
-    "nothing of a token": lambda _: "nonsense",
+def _signed_by_another_key(token: str) -> str:
+    header, claims = jwt.get_unverified_header(token), jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode(claims, generate_key(), algorithm=header["alg"], headers=header)
+
+
+# What is forged, and what the refusal says is wrong.
+FORGERIES: dict[str, tuple[Callable[[str], str], str]] = {
+    "another subject": (_altered(1, lambda claims: {**claims, "sub": STRANGER}), "signature"),
+    "a later end": (_altered(1, lambda claims: {**claims, "exp": claims["exp"] + 3600}), "signature"),
+    "another key under the real name": (_signed_by_another_key, "signature"),
+    "an unknown key": (_altered(0, lambda header: {**header, "kid": "unknown"}), "key"),
+    "no algorithm": (_altered(0, lambda header: {**header, "alg": "none"}), "algorithm"),
+    "no signature": (lambda token: token.rsplit(".", 1)[0] + ".", "form"),
+    "a key of their own": (_altered(0, lambda header: {**header, "jwk": {"kty": "EC"}}), "header"),
+    "nothing of a token": (lambda _: "nonsense", "form"),
 }
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_a_forged_token(product: Product, person: Person, forgery: str) -> None:
+def test_a_forged_token_and_what_is_wrong_with_it(product: Product, person: Person, forgery: str) -> None:
+    forge, wrong = FORGERIES[forgery]
     token = person.headers["Authorization"].removeprefix("Bearer ")
-    headers = {**ORIGIN, "Authorization": f"Bearer {FORGERIES[forgery](token)}"}
+    headers = {**ORIGIN, "Authorization": f"Bearer {forge(token)}"}
     for url in (f"{product.users}/v1/users/me", f"{product.billing}/v1/customers/me"):
-        assert refused(httpx.get(url, headers=headers)) == (401, "unauthenticated")
+        response = httpx.get(url, headers=headers)
+        assert refused(response) == (401, "unauthenticated")
+        assert response.json()["detail"] == f"The access token is not valid here: its {wrong}."
 
 
 def test_an_expired_token(product: Product) -> None:
@@ -143,7 +179,7 @@ def test_an_expired_token(product: Product) -> None:
         kid=key.kid,
         issuer="urn:local",
         audience=["api"],
-        subject="usr_01h455vb4pex5vsknk084sn02q",
+        subject=STRANGER,
         client_id="tests",
         session_id=UUID(int=1),
         scopes=[],

@@ -97,18 +97,20 @@ def chassis(
         async with lifespan(readiness) as state, Supervisor() as tasks:
             await readiness.check()
             tasks.start("readiness", readiness.run)
-            tasks.start("deadlines", app_.deadlines.sweep)
+            tasks.start("deadlines", application.deadlines.sweep)
             yield {**state, READINESS: readiness}
 
-    app_ = ChassisApp(name, settings, lifespan=run)
+    application = ChassisApp(name, settings, lifespan=run)
     for router in routers:
-        register(app_, router)
-    app_.router.routes.extend(probe_routes(readiness, app_.problems, detailed=settings.environment == "local"))
-    app_.router.routes.extend(problem_pages(app_.problems))
+        register(application, router)
+    application.router.routes.extend(
+        probe_routes(readiness, application.problems, detailed=settings.environment == "local")
+    )
+    application.router.routes.extend(problem_pages(application.problems))
     if settings.docs_enabled:
-        app_.router.routes.extend(documentation_routes(name, lambda: openapi_of(app_)))
-    install(app_)
-    return app_
+        application.router.routes.extend(documentation_routes(name, lambda: openapi_of(application)))
+    install(application)
+    return application
 
 
 def service(

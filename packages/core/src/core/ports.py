@@ -25,4 +25,4 @@ class Seed:
     """Who may sign in to a freshly made local system."""
 
     admin_email: str
-    admin_password: str
+    admin_password: str = field(repr=False)

@@ -13,7 +13,8 @@ from core.database import DatabaseUnavailable, open_database
 from core.lifespan import Opener, StartupError
 from core.settings import DatabaseSettings
 
-CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'under test'"
+PIDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'under test'"
+CONNECTIONS = PIDS.replace("pid", "count(*)", 1)
 
 
 @pytest.fixture
@@ -36,11 +37,11 @@ def behind(port: int, **settings: object) -> DatabaseSettings:
 
 async def test_the_first_transaction_and_the_first_read_connect_nothing(opened, admin):
     async with opened(pool_size=5, read_pool_size=5) as database:
-        pids = await admin.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = 'under test'")
+        pids = await admin.fetch(PIDS)
         assert len(pids) == 4
         await database.ping()
         await database.reads.first(THING, id="00000000-0000-0000-0000-000000000000")
-        assert await admin.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = 'under test'") == pids
+        assert await admin.fetch(PIDS) == pids
 
 
 async def test_closing_leaves_no_connection(opened, admin, becomes):

@@ -29,7 +29,7 @@ SLEEP = Query(select(literal(1).label("one")).select_from(func.pg_sleep(bindpara
 ECHO = Query(select(bindparam("value", type_=Integer).label("one")), One)
 SLEEPERS = """
     SELECT array_agg(pid) FROM pg_stat_activity
-    WHERE query LIKE '%pg_sleep(%' AND state = 'active' AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND query LIKE '%pg_sleep(%' AND state = 'active' AND pid <> pg_backend_pid()
 """
 
 

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.database import Database, DatabaseUnavailable
 from core.errors import Conflict
 
+# Of this test's database: the server has others.
+SESSIONS = "FROM pg_stat_activity WHERE datname = current_database()"
 INSERT = text("INSERT INTO notes VALUES (:text)")
 
 
@@ -78,7 +80,7 @@ async def test_a_commit_that_has_begun_is_finished_though_its_task_is_cancelled(
             await session.execute(INSERT, {"text": "a"})
 
     task = asyncio.create_task(write())
-    committing = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query = 'COMMIT;' AND state = 'active'"
+    committing = f"SELECT count(*) = 1 {SESSIONS} AND query = 'COMMIT;' AND state = 'active'"
     await becomes(lambda: admin.fetchval(committing))
     for _ in range(2):
         task.cancel()
@@ -96,7 +98,7 @@ async def test_a_statement_that_is_cancelled_is_no_outage_and_leaves_the_pool_us
 
     async with opened(pool_size=1) as database:
         task = asyncio.create_task(sleep())
-        sleeping = "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)' AND state = 'active'"
+        sleeping = f"SELECT count(*) = 1 {SESSIONS} AND query LIKE '%pg_sleep(30)' AND state = 'active'"
         await becomes(lambda: admin.fetchval(sleeping))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -165,7 +167,7 @@ async def test_a_full_pool_is_told_in_time_and_never_grows(opened, admin):
         assert 0.15 < asyncio.get_running_loop().time() - began < 1
         assert {type(outcome) for outcome in waiting} == {DatabaseUnavailable}
         # Two that write, and two that only read.
-        assert await admin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'under test'") == 4
+        assert await admin.fetchval(f"SELECT count(*) {SESSIONS} AND application_name = 'under test'") == 4
         busy.set()
         await asyncio.gather(*holders)
         await database.ping()

@@ -131,6 +131,19 @@ async def test_an_event_is_dead_after_twelve_attempts(relaying, deliveries, emit
     assert (deliveries.seen, row["attempts"], row["sent_at"]) == (["a"], 12, None)
 
 
+async def test_an_event_that_is_given_up_is_told_and_holds_back_no_later_one(
+    relaying, deliveries, emit, admin, becomes, logged
+):
+    deliveries.then = failing("a1")
+    await emit("thing.made", name="a1")
+    await emit("thing.made", name="a2")
+    await admin.execute("UPDATE outbox SET attempts = 11 WHERE data ->> 'name' = 'a1'")
+    async with relaying(deliveries.handlers):
+        await logged("event is dead")
+        await becomes(lambda: admin.fetchval("SELECT sent_at FROM outbox WHERE data ->> 'name' = 'a2'"))
+    assert deliveries.seen == ["a1", "a2"]
+
+
 async def test_only_the_type_of_a_failure_is_stored(relaying, deliveries, emit, outbox, becomes, admin):
     deliveries.then = failing("a")
     await emit("thing.made", name="a")

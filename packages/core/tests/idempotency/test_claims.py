@@ -96,7 +96,10 @@ async def test_who_comes_second_to_an_abandoned_claim_does_not_get_it(keys, clai
     async with admin.transaction():
         await admin.execute("UPDATE idempotency_keys SET leased_until = now() + interval '1 min'")
         second = asyncio.create_task(keys.claim(TICKET))
-        await becomes(lambda: admin.fetchval("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"))
+        waiting = (
+            "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        await becomes(lambda: admin.fetchval(waiting))
     with pytest.raises(IdempotencyInFlight):
         await second
 

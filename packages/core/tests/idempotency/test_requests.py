@@ -11,8 +11,9 @@ from sqlalchemy import text
 
 from core.dependencies import Session, idempotent
 from core.errors import BadRequest, Conflict, DomainError, Invalid, RateLimited, TimedOut, Unauthenticated, Unavailable
+from core.mount import ServiceMount
 from core.routing import Router, register
-from core.testing import problem
+from core.testing import Host, problem, running
 
 JSON = {"Content-Type": "application/json"}
 
@@ -39,6 +40,12 @@ async def test_an_effect_is_announced_once(make, admin, becomes):
 async def test_a_key_is_the_same_bare_or_quoted(make, again):
     await make(key="key")
     assert (await make(key=again)).headers["idempotent-replayed"] == "true"
+
+
+@pytest.mark.parametrize("other", ['"key', 'key"', "Key"])
+async def test_a_key_that_is_written_otherwise_is_another_key(make, other):
+    await make("chair", key="key")
+    assert "idempotent-replayed" not in (await make("table", key=other)).headers
 
 
 @pytest.mark.parametrize("key", [None, "", '""', " ", "k" * 256])
@@ -103,7 +110,7 @@ async def slow_commit(admin: asyncpg.Connection) -> None:
 
 
 @pytest.fixture
-def is_committing(admin: asyncpg.Connection) -> Callable[[], Awaitable[bool]]:
+def is_committing(admin: asyncpg.Connection) -> Callable[[], Awaitable[object]]:
     """`await is_committing()`: whether somebody is in the middle of a COMMIT."""
     return lambda: admin.fetchval(
         "SELECT count(*) = 1 FROM pg_stat_activity"
@@ -317,6 +324,21 @@ async def test_a_body_that_nobody_asked_for_is_part_of_the_request(client, signe
     headers = {**signed_in(subject=subject), "Idempotency-Key": "k"}
     assert (await client.post("/v1/tests/nothing", headers=headers, content=b"{no json")).status_code == 204
     assert problem(await client.post("/v1/tests/nothing", headers=headers))[0] == 422
+
+
+async def test_the_query_is_part_of_the_request(client, signed_in, subject):
+    headers = {**signed_in(subject=subject), "Idempotency-Key": "k"}
+    assert (await client.post("/v1/tests/nothing?color=red", headers=headers)).status_code == 204
+    refused = await client.post("/v1/tests/nothing?color=blue", headers=headers)
+    assert problem(refused) == (422, "idempotency_key_reused")
+
+
+async def test_a_request_is_the_same_mounted_or_not(app, client, signed_in, subject, attempts):
+    headers = {**signed_in(subject=subject), "Idempotency-Key": "k"}
+    assert (await client.post("/v1/tests/nothing", headers=headers)).status_code == 204
+    async with running(Host(ServiceMount("example", app))) as mounted:
+        again = await mounted.post("/example/v1/tests/nothing", headers=headers)
+    assert (again.headers["idempotent-replayed"], attempts) == ("true", ["nothing"])
 
 
 async def test_numbers_that_json_does_not_know_are_answered(client, signed_in, subject):

@@ -1,4 +1,4 @@
-"""The test kit itself: a clock that obeys, databases that are their test's alone, a network that ends at this machine."""
+"""The test kit itself: a clock that obeys, databases that are a test's alone, a network that ends at this machine."""
 
 import asyncio
 import socket
@@ -69,7 +69,7 @@ async def test_a_mailbox_shows_what_was_sent_to_whom(mailbox, tmp_path):
     for to in ("a@example.test", "b@example.test"):
         await mail.send(Message(to, "Hello", "You are here."))
     # It reads files: a test on the loop asks from a thread.
-    assert [each.to for each in await asyncio.to_thread(mailbox, to="a@example.test")] == ["a@example.test"]
+    assert [each.message.to for each in await asyncio.to_thread(mailbox, to="a@example.test")] == ["a@example.test"]
     assert len(await asyncio.to_thread(mailbox)) == 2
 
 

@@ -1,21 +1,20 @@
 """What billing can be told beyond what every service can."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
 from core.resources import Resources
-from core.settings import Group, ServiceSettings, TokenSettings
+from core.settings import Group, ServiceSettings, TokenSettings, Values, merged
 
 
 class SellerSettings(Group):
     """Who sells: copied onto every invoice when it is finalized."""
 
-    name: str = Field(default="Example Ltd", min_length=1, max_length=200, description="The seller on invoices.")
-    address: str = Field(
-        default="1 Example Street, Exampleton", min_length=1, max_length=500, description="The seller's address."
-    )
-    country: str = Field(default="NL", pattern=r"^[A-Z]{2}$", description="The seller's country (ISO 3166-1 alpha-2).")
+    name: str = Field(min_length=1, max_length=200, description="The seller on invoices.")
+    address: str = Field(min_length=1, max_length=500, description="The seller's address.")
+    country: str = Field(pattern=r"^[A-Z]{2}$", description="The seller's country (ISO 3166-1 alpha-2).")
     tax_id: str | None = Field(default=None, min_length=1, max_length=50, description="The seller's VAT number.")
 
 
@@ -25,8 +24,8 @@ class Settings(ServiceSettings, env_prefix="BILLING_"):
     tokens: TokenSettings = Field(
         default=TokenSettings(issued_by="users"), description="Whose access tokens are believed."
     )
-    provider: Literal["sandbox"] = Field(default="sandbox", description="Who moves the money; the sandbox moves none.")
-    seller: SellerSettings = Field(default=SellerSettings(), description="Who sells.")
+    provider: Literal["sandbox"] = Field(description="Who moves the money; the sandbox moves none.")
+    seller: SellerSettings = Field(description="Who sells.")
     invoice_series: str = Field(
         default="INV",
         pattern=r"^[A-Z]{1,8}$",
@@ -38,6 +37,12 @@ class Settings(ServiceSettings, env_prefix="BILLING_"):
         le=3600,
         description="How long a payment may stay open before the provider is asked what became of it.",
     )
+
+    @classmethod
+    def local_defaults(cls, given: Mapping[str, Any]) -> Values:
+        """A seller that nobody takes for a real one, and a provider that moves no money."""
+        seller = {"name": "Example Ltd", "address": "1 Example Street, Exampleton", "country": "NL"}
+        return merged(super().local_defaults(given), {"provider": "sandbox", "seller": seller})
 
 
 def settings_of(resources: Resources) -> Settings:

@@ -16,12 +16,13 @@ def merge(documents: Mapping[str, dict[str, Any]], *, title: str, version: str) 
         "tags": [],
     }
     for service, document in documents.items():
-        renamed = _renamed(document, service)
-        for path, operations in renamed["paths"].items():
-            merged["paths"][f"/{service}{path}"] = operations
-        for section, components in renamed.get("components", {}).items():
+        for path, operations in document["paths"].items():
+            merged["paths"][f"/{service}{path}"] = {
+                method: _operation(operation, service) for method, operation in operations.items()
+            }
+        for section, components in document.get("components", {}).items():
             merged["components"].setdefault(section, {}).update(
-                {_component(section, service, name): component for name, component in components.items()}
+                {_component(section, service, name): _pointed(each, service) for name, each in components.items()}
             )
     return merged
 
@@ -34,21 +35,21 @@ def _component(section: str, service: str, name: str) -> str:
     return name if section in _SHARED_SECTIONS else f"{service}.{name}"
 
 
-def _renamed(node: Any, service: str) -> Any:
-    """A copy in which references, operation ids and tags carry the service's name."""
+def _operation(operation: dict[str, Any], service: str) -> dict[str, Any]:
+    """An operation whose id and tags carry the service's name."""
+    return _pointed(operation, service) | {
+        "operationId": f"{service}_{operation['operationId']}",
+        "tags": [f"{service}: {tag}" for tag in operation.get("tags", ())],
+    }
+
+
+def _pointed(node: Any, service: str) -> Any:
+    """A copy whose references, a discriminator's mapping included, point at the components of this service."""
+    if isinstance(node, dict):
+        return {key: _pointed(value, service) for key, value in node.items()}
     if isinstance(node, list):
-        return [_renamed(item, service) for item in node]
-    if not isinstance(node, dict):
-        return node
-    return {key: _renamed_member(key, value, service) for key, value in node.items()}
-
-
-def _renamed_member(key: str, value: Any, service: str) -> Any:
-    if key == "$ref" and isinstance(value, str) and value.startswith(_REFERENCE):
-        section, _, name = value.removeprefix(_REFERENCE).partition("/")
+        return [_pointed(item, service) for item in node]
+    if isinstance(node, str) and node.startswith(_REFERENCE):
+        section, _, name = node.removeprefix(_REFERENCE).partition("/")
         return f"{_REFERENCE}{section}/{_component(section, service, name)}"
-    if key == "operationId":
-        return f"{service}_{value}"
-    if key == "tags" and all(isinstance(tag, str) for tag in value):
-        return [f"{service}: {tag}" for tag in value]
-    return _renamed(value, service)
+    return node

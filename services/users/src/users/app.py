@@ -11,12 +11,12 @@ from core.resources import Resource, Resources
 from core.tokens import Keys
 from users.accounts.dependencies import build as build_accounts
 from users.accounts.handlers import handlers
-from users.accounts.provider import Passwords, open_passwords
+from users.accounts.provider import PASSWORDS
 from users.accounts.router import registration, verification
 from users.profile.router import router as profile
 from users.sessions.dependencies import build as build_sessions
 from users.sessions.router import router as sessions
-from users.settings import Settings, settings_of
+from users.settings import Settings
 from users.tokens.dependencies import open_signing_keys
 from users.tokens.router import router as tokens
 from users.tokens.service import SigningKeys
@@ -32,7 +32,7 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> FastAPI:
         ports,
         routers=(registration, profile, verification, sessions, tokens),
         resources=(
-            Resource(Passwords, lambda resources: open_passwords(settings_of(resources).passwords)),
+            PASSWORDS,
             Resource(SigningKeys, open_signing_keys),
             # What the chassis verifies access tokens with, here where they are made.
             Resource(Keys, _own_keys),

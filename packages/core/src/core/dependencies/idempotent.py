@@ -57,7 +57,10 @@ class Once:
         Raises:
             IdempotencyKeyRequired: the header lacks, or is too long.
         """
-        key = (self.key or "").strip().removeprefix('"').removesuffix('"')
+        key = (self.key or "").strip()
+        # Bare, or a string of RFC 9651.
+        if len(key) > 1 and key[0] == key[-1] == '"':
+            key = key[1:-1]
         if not 0 < len(key) <= KEY_CHARACTERS_MAX:
             raise IdempotencyKeyRequired
         return Ticket(scope=self.scope, key=key, fingerprint=await _fingerprint(self.request))
@@ -120,12 +123,14 @@ def _response(answer: Answer, headers: dict[str, str] | None = None) -> Response
 
 
 async def _fingerprint(request: Request) -> bytes:
-    """Path and canonical body: the same JSON in another order or spacing is the same request."""
+    """Path, query and canonical body: the same JSON in another order or spacing is the same request."""
     canonical = await request.body()
     # A handler without a body may be sent anything.
     with suppress(orjson.JSONDecodeError):
         canonical = orjson.dumps(orjson.loads(canonical), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(request.url.path.encode() + b"\0" + canonical).digest()
+    # As the service knows it: the same request, mounted or not.
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    return hashlib.sha256(b"\0".join((path.encode(), request.url.query.encode(), canonical))).digest()
 
 
 async def _once(

@@ -95,11 +95,13 @@ class Relay:
                 outbox.c.dead_at.is_(None),
                 outbox.c.due_at <= func.now(),
                 or_(outbox.c.leased_until.is_(None), outbox.c.leased_until < func.now()),
-                # Order holds per subject: what is stuck holds back only its own.
+                # Order holds per subject: what is stuck holds back only its own, until it is given up. Later ones say
+                # more than it did, and a consumer knows by their sequence that it has missed one.
                 ~exists().where(
                     earlier.c.subject == outbox.c.subject,
                     earlier.c.position < outbox.c.position,
                     earlier.c.sent_at.is_(None),
+                    earlier.c.dead_at.is_(None),
                 ),
             )
             .order_by(outbox.c.position)
@@ -146,6 +148,8 @@ class Relay:
                 "event not handled", event_type=claimed.event.type, event_id=event_id, attempts=claimed.attempts
             )
             outcome = _after_failure(claimed.attempts, failed)
+        if "dead_at" in outcome:
+            log.error("event is dead", event_type=claimed.event.type, event_id=str(claimed.event.id))
         await settled(self._mark(claimed, outcome))
 
     async def _outcome(self, claimed: _Claimed) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from core.settings.groups import (
 from core.settings.loading import Loaded, load
 from core.settings.model import ChassisSettings, ServiceSettings
 from core.settings.report import EX_CONFIG, ConfigurationError, Problem
-from core.settings.trees import merged
+from core.settings.trees import Values, merged
 from core.settings.types import Accepts, DatabaseUrl, Frozen, MailUrl, SecretKey, SecretUrl, WebUrl
 from core.settings.variables import Variable
 
@@ -40,6 +40,7 @@ __all__ = [
     "ServerSettings",
     "ServiceSettings",
     "TokenSettings",
+    "Values",
     "Variable",
     "WebUrl",
     "describe",

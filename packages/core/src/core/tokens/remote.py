@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.errors import Unavailable
 from core.tokens.keys import public_keys
 
-# What the users service sends as max-age.
+# What an issuer sends as max-age.
 MAX_AGE_S = 300
 REFETCH_INTERVAL_S = 60
 # While there is no key at all, each request is refused: ask again soon.

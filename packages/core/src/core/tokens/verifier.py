@@ -76,7 +76,7 @@ class Verifier:
         issuers: Collection[str],
         audience: str,
         clock: Clock,
-        leeway_s: int = 30,
+        leeway_s: int,
         remembered_max: int = REMEMBERED_MAX,
     ) -> None:
         if not 0 <= leeway_s <= LEEWAY_S_MAX:
@@ -136,7 +136,7 @@ class Verifier:
             try:
                 if (key := await keys.find(kid)) is not None:
                     return key
-            # The others may still know it: a local token works while the users service is down.
+            # The others may still know it: a local token works while the issuer is down.
             except Unavailable as unavailable:
                 outage = unavailable
         if outage is not None:

@@ -18,6 +18,7 @@ from billing.ledger.service import Ledger
 from billing.payments.models import Payment, PaymentMethod
 from billing.payments.provider import Outcome, Provider
 from billing.payments.service import PaymentMethods, Payments, refuse_unless_succeeded
+from core.errors import Unavailable
 from core.idempotency import IdempotencyKeyReused
 from core.ids import format_id
 
@@ -49,7 +50,7 @@ class Collection:
         """
         begun = await self.payments.of_request(request_key)
         if begun is not None:
-            if begun.invoice_id != invoice_id:
+            if begun.invoice_id != invoice_id or payment_method_id not in (None, begun.payment_method_id):
                 raise IdempotencyKeyReused
             return begun
         customer = await self.customers.of_user(user_id)
@@ -133,7 +134,11 @@ class Settlement:
             payment = await collection.payments.payment(payment_id)
         if payment.status != "processing":
             return
-        outcome = await self.provider.fetch(payment_id) or await charge(self.provider, payment)
+        try:
+            outcome = await self.provider.fetch(payment_id) or await charge(self.provider, payment)
+        except Unavailable:
+            # However long the provider is away: money that is under way is never given up.
+            outcome = Outcome("unknown")
         async with self.begin() as collection:
             settled = await collection.settle(payment, outcome)
             if settled.status == "processing":

@@ -5,7 +5,7 @@ from operator import attrgetter
 from billing.customers.dependencies import UserId
 from billing.payments.dependencies import PaymentMethodsDep, PaymentMethodViewsDep
 from billing.payments.schemas import PaymentMethodCreate, PaymentMethodRead
-from core.dependencies import PageDep, idempotent
+from core.dependencies import PageDep, RequestKey, idempotent
 from core.routing import Router
 from core.web.pages import PageOf
 
@@ -15,9 +15,9 @@ router = Router(prefix="/v1/payment-methods", tags=["payment_methods"])
 @router.post("", status_code=201)
 @idempotent
 async def add_payment_method(
-    body: PaymentMethodCreate, user_id: UserId, methods: PaymentMethodsDep
+    body: PaymentMethodCreate, user_id: UserId, methods: PaymentMethodsDep, request_key: RequestKey
 ) -> PaymentMethodRead:
-    return PaymentMethodRead.of(await methods.add(user_id=user_id, **dict(body)))
+    return PaymentMethodRead.of(await methods.add(user_id=user_id, request_key=request_key, **dict(body)))
 
 
 @router.get("")

@@ -8,13 +8,12 @@ import typer
 from core.lifespan import Opener
 from core.opening import open_resources
 from core.ports import Ports
-from core.resources import Resource
 from core.services import Service
 from core.settings import load
 from users.accounts.dependencies import build
-from users.accounts.provider import Passwords, open_passwords
+from users.accounts.provider import PASSWORDS
 from users.accounts.rules import normalised
-from users.settings import Settings, settings_of
+from users.settings import Settings
 
 
 def _one_address(email: str) -> str:
@@ -41,9 +40,8 @@ def create_admin(context: typer.Context, email: Email, password: Password) -> No
 
 
 async def _create(name: str, settings: Settings, *, email: str, password: str) -> None:
-    declared = [Resource(Passwords, lambda resources: open_passwords(settings_of(resources).passwords))]
     async with Opener(name) as opener:
         # Whoever serves delivers what this announces.
-        resources = await open_resources(opener, name, settings, Ports(), declared=declared, wake_relay=lambda: None)
+        resources = await open_resources(opener, name, settings, Ports(), declared=[PASSWORDS], wake_relay=lambda: None)
         async with resources.database.transaction() as session:
             await build(session, resources).create_admin(email=email, password=password)

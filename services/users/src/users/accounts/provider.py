@@ -12,7 +12,8 @@ import argon2
 from argon2.exceptions import VerifyMismatchError
 
 from core.offload import Offload, open_offload
-from users.settings import PasswordSettings
+from core.resources import Resource
+from users.settings import PasswordSettings, settings_of
 
 # OWASP Password Storage Cheat Sheet and RFC 9106, section 3.1: 128 bits of salt, 256 of tag.
 SALT_BYTES = 16
@@ -72,6 +73,9 @@ async def open_passwords(settings: PasswordSettings) -> AsyncGenerator[Passwords
         nobody = await offload(partial(hasher.hash, secrets.token_urlsafe()))
         common = await offload(common_passwords)
         yield Passwords(offload, hasher, nobody, common | {word.casefold() for word in settings.context_words})
+
+
+PASSWORDS = Resource(Passwords, lambda resources: open_passwords(settings_of(resources).passwords))
 
 
 def common_passwords() -> frozenset[str]:

@@ -35,21 +35,22 @@ class PaymentMethods:
     provider: Provider
     clock: Clock
 
-    async def add(self, *, user_id: UUID, provider_token: str, default: bool) -> PaymentMethod:
+    async def add(self, *, user_id: UUID, provider_token: str, default: bool, request_key: UUID) -> PaymentMethod:
         """Keeps a payment method; a customer's first one becomes the default, asked for or not.
+
+        `request_key` is the same for every attempt of one request, so that the provider keeps one method for all.
 
         Raises:
             PaymentMethodRefused: the provider does not know the token.
         """
-        method_id = new_id()
         # Before the first statement: no connection is held while the provider is asked.
-        card = await self.provider.attach(provider_token, method_id=method_id)
+        card = await self.provider.attach(provider_token, method_id=request_key)
         customer = await self.customers.locked(user_id)
         becomes_default = default or await self.repository.default_method(customer.id) is None
         if becomes_default:
             await self.repository.clear_default(customer.id)
         method = PaymentMethod(
-            id=method_id,
+            id=new_id(),
             customer_id=customer.id,
             reference=card.reference,
             brand=card.brand,

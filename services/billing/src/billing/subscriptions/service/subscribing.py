@@ -71,7 +71,8 @@ class Subscriptions:
         customer = await self.collection.customers.locked(order.user_id)
         begun = await self.repository.of_request(order.request_key)
         if begun is not None:
-            if (begun.price_id, begun.quantity) != (order.price_id, order.quantity):
+            asked_for = (begun.price_id, begun.quantity, begun.payment_method_id)
+            if asked_for != (order.price_id, order.quantity, order.payment_method_id):
                 raise IdempotencyKeyReused
             return begun.id, await self.collection.payments.of_request(order.request_key)
         offer = await self.catalog.offer(order.price_id)
@@ -137,9 +138,10 @@ class Subscriptions:
         invoice = await self.collection.invoices.issue(
             customer, [item], currency=offer.price.currency, subscription_id=subscription.id
         )
-        if invoice.status == "paid" or method is None:
+        if invoice.status == "paid":
             await self.standing.follow(invoice)
             return None
+        assert method is not None  # noqa: S101 - only a price of nothing needs none, and its invoice is paid
         return await self.collection.begin_with(invoice, method, request_key=subscription.request_key)
 
 
