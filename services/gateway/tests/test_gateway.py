@@ -100,9 +100,38 @@ async def test_the_mailbox_opens_for_names_of_this_machine(client, host):
     assert (await client.get("/_dev/api/mail", headers={"Host": host})).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:8000", "[2001:db8::1]", "::1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "10.0.0.1:8000",
+        "[2001:db8::1]",
+        "::1",
+        "127.0.0.1:8000@evil.example",
+        "",
+    ],
+)
 async def test_the_mailbox_refuses_the_name_of_another_machine(client, host):
     assert problem(await client.get("/_dev/api/mail", headers={"Host": host})) == (403, "not_this_machine")
+
+
+async def test_the_mailbox_refuses_a_request_that_names_two_machines(client):
+    headers = [("Host", "127.0.0.1:8000"), ("Host", "evil.example")]
+    assert problem(await client.get("/_dev/api/mail", headers=headers)) == (403, "not_this_machine")
+
+
+@pytest.mark.parametrize(
+    ("site", "status"), [("none", 200), ("same-origin", 200), ("same-site", 403), ("cross-site", 403)]
+)
+async def test_the_mailbox_refuses_the_page_of_another_site(client, site, status):
+    assert (await client.get("/_dev/api/mail", headers={"Sec-Fetch-Site": site})).status_code == status
+
+
+@pytest.mark.parametrize("address", ["abc", "a@b", "a b@example.com", "Ada <ada@example.com>"])
+def test_an_admin_without_a_mail_address_is_refused_before_anything_starts(address):
+    with pytest.raises(ConfigurationError, match="GATEWAY_ADMIN_EMAIL"):
+        GatewaySettings(environment="local", admin_email=address)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "::"])

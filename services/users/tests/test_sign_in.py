@@ -2,6 +2,8 @@
 
 import jwt
 
+import pytest
+
 from core.testing import problem
 from users.accounts.provider import Passwords
 
@@ -104,3 +106,26 @@ async def test_a_field_that_is_not_accepted_is_pointed_at(client):
 
 def _claims(token):
     return jwt.decode(token, options={"verify_signature": False})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("/v1/sessions", b'{"email": "ada@example.com", "password": "\\ud800"}', "#/password"),
+        ("/v1/users", b'{"email": "ada@example.com", "password": "correct \\ud800 battery staple"}', "#/password"),
+        ("/v1/users", b'{"email": "a\\u0000b@example.com", "password": "correct horse battery"}', "#/email"),
+        ("/v1/email-verifications/confirm", b'{"token": "\\ud800"}', "#/token"),
+        ("/v1/sessions/refresh", b'{"refresh_token": "\\ud800"}', "#/refresh_token"),
+    ],
+)
+async def test_half_a_character_is_no_text(client, path, body, pointer):
+    response = await client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert problem(response) == (422, "validation_failed")
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+async def test_a_nul_in_a_password_or_a_token_is_a_character_like_any_other(client):
+    wrong = {"email": "ada@example.com", "password": "a\x00b"}
+    assert problem(await client.post("/v1/sessions", json=wrong)) == (401, "invalid_credentials")
+    unknown = await client.post("/v1/email-verifications/confirm", json={"token": "a\x00b"})
+    assert problem(unknown) == (400, "invalid_or_expired_token")

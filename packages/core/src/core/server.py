@@ -167,6 +167,9 @@ def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) ->
         sys.stderr.write(f"{redact(_sentence(watched.failure))}\n")
         return EXIT_STARTUP
     finally:
+        if server.force_exit:
+            # Whoever insisted wants no story of what was cut off on the way.
+            logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
         if not watched.stuck:
             # It waits for every task, and those would never end.
             runner.close()

@@ -144,6 +144,19 @@ async def test_an_event_that_is_given_up_is_told_and_holds_back_no_later_one(
     assert deliveries.seen == ["a1", "a2"]
 
 
+async def test_an_event_that_was_given_up_no_longer_holds_back_its_subject(
+    relaying, deliveries, emit, outbox, admin, becomes, logs
+):
+    deliveries.then = failing("a")
+    await emit("thing.made", name="a")
+    await emit("thing.made", name="b")
+    await admin.execute("UPDATE outbox SET attempts = 11 WHERE position = (SELECT min(position) FROM outbox)")
+    async with relaying(deliveries.handlers):
+        await becomes(lambda: admin.fetchval("SELECT count(*) = 1 FROM outbox WHERE sent_at IS NOT NULL"))
+    assert deliveries.seen == ["a", "b"]
+    assert "event is dead" in [line["event"] for line in logs]
+
+
 async def test_only_the_type_of_a_failure_is_stored(relaying, deliveries, emit, outbox, becomes, admin):
     deliveries.then = failing("a")
     await emit("thing.made", name="a")

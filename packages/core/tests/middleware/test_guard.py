@@ -1,12 +1,13 @@
 """Bodies are bounded in size and in time, before anything runs where they say how large they are."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from bare import Wire, bare
 from fastapi import Request
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from core.errors import DomainError
 from core.routing import Router
@@ -31,7 +32,7 @@ class Reader:
         self.router.post("/json")(self.json)
         self.router.post("/raw")(self.raw)
         self.router.post("/ignored")(self.ignored)
-        self.router.post("/watches")(self.watches)
+        self.router.post("/streams")(self.streams)
 
     async def json(self, read: Read) -> Read:
         self.ran = True
@@ -45,10 +46,15 @@ class Reader:
         self.ran = True
         return Response(status_code=204)
 
-    async def watches(self, request: Request) -> Read:
-        size = len(await request.body())
-        await asyncio.sleep(BODY_TIMEOUT_S * 2)
-        return Read(size=size if not await request.is_disconnected() else -1)
+    async def streams(self, request: Request) -> StreamingResponse:
+        body = await request.body()
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield body
+            await asyncio.sleep(BODY_TIMEOUT_S * 2)
+            yield b"end"
+
+        return StreamingResponse(chunks())
 
 
 @pytest.fixture
@@ -126,8 +132,9 @@ async def test_a_body_that_does_not_arrive_in_time_is_refused(send, path, framin
 
 
 async def test_once_whole_a_body_is_not_waited_for(send):
-    wire = await send("watches", {"content-length": "1"}, b"x")
-    assert Read.model_validate_json(wire.body).size == 1
+    """What asks for more from then on asks whether the client is still there."""
+    wire = await send("streams", {"content-length": "5"}, b"begin")
+    assert (wire.status, wire.body, wire.is_whole) == (200, b"beginend", True)
 
 
 async def test_a_layer_that_fails_is_answered_and_logged_once(reader, tracebacks):

@@ -72,7 +72,7 @@ def test_an_application_that_does_not_start_says_why_in_one_sentence(serve, mode
     served = serve(mode)
     assert served.ends() == 3
     assert served.errors() == sentence
-    assert len([line for line in served.lines if "exception" in line]) == tracebacks
+    assert len([line for line in served.lines if "Traceback" in str(line)]) == tracebacks
 
 
 def test_an_application_that_does_not_stop_well_ends_with_1(serve):

@@ -64,7 +64,7 @@ def test_a_cursor_that_is_made_up_is_refused(made_up):
 
 def test_a_cursor_with_something_added_is_refused():
     cursor = encode_cursor((AT, ID), key=KEY, binding="b")
-    for changed in (f"{cursor}!", f" {cursor}", f"{cursor[:8]}.{cursor[8:]}", cursor.swapcase()):
+    for changed in (f"{cursor}!!!!", f"    {cursor}", f"{cursor[:8]}.{cursor[8:]}", cursor.swapcase()):
         with pytest.raises(InvalidCursor):
             decode_cursor(changed, key=KEY, binding="b")
 

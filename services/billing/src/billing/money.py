@@ -69,7 +69,7 @@ def as_text(value: Decimal) -> str:
 
 
 def _known(code: object) -> object:
-    if code not in EXPONENTS:
+    if not isinstance(code, str) or code not in EXPONENTS:
         raise PydanticCustomError("currency", "Input should be the code of a currency in ISO 4217, such as EUR")
     return code
 

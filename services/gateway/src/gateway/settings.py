@@ -1,11 +1,11 @@
 """What the gateway can be told: `GATEWAY_…`."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
 
-from core.settings import ChassisSettings
+from core.settings import Accepts, ChassisSettings
 
 
 class GatewaySettings(ChassisSettings, env_prefix="GATEWAY_"):
@@ -14,9 +14,11 @@ class GatewaySettings(ChassisSettings, env_prefix="GATEWAY_"):
     data_dir: Path | None = Field(
         default=None, description="Where databases, mail and keys live; .local/gateway if unset."
     )
-    admin_email: str = Field(
-        default="admin@example.com", min_length=3, max_length=254, description="Who may sign in as admin."
-    )
+    admin_email: Annotated[
+        str,
+        Field(pattern=r"^[^<>@\s]+@[^<>@\s]+\.[^<>@\s]+$", max_length=254, description="Who may sign in as admin."),
+        Accepts("a mail address"),
+    ] = "admin@example.com"
     admin_password: SecretStr | None = Field(
         default=None, description="The admin's password; if unset, one is generated and kept in the data directory."
     )

@@ -18,7 +18,9 @@ def clear_failures() -> Iterator[None]:
     try:
         yield
     except ConfigurationError as failed:
-        _fail(str(failed), EX_CONFIG)
+        # It hides its secrets itself, and shows examples that look like some.
+        sys.stderr.write(f"{failed}\n")
+        raise SystemExit(EX_CONFIG) from None
     except StartupError as failed:
         _fail(str(failed), EXIT_STARTUP)
     except (ListenError, MigrationError, DomainError) as failed:

@@ -6,7 +6,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import BadRequest, ContentTooLarge, DomainError, InternalError
+from core.errors import BadRequest, ContentTooLarge, DomainError, InternalError, UnsupportedMediaType
 from core.telemetry.exchange import EXCHANGE
 from core.web.problems import Problems
 
@@ -32,14 +32,16 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared, chunked = _framing(scope["headers"])
-        refusal = self._refusal(declared)
+        declared, chunked, encoded = _framing(scope["headers"])
+        refusal = self._refusal(declared, encoded=encoded)
         if refusal is not None:
             await self._problems.answer(refusal, scope, headers=CLOSE)(scope, receive, send)
             return
         await self._serve(scope, self._bounded(receive) if declared or chunked else receive, send)
 
-    def _refusal(self, declared: bytes | None) -> DomainError | None:
+    def _refusal(self, declared: bytes | None, *, encoded: bool) -> DomainError | None:
+        if encoded:
+            return UnsupportedMediaType("Send the body without a Content-Encoding.")
         if declared is None:
             return None
         if not declared.isdigit():
@@ -95,13 +97,15 @@ class Guard:
             await self._problems.answer(InternalError(), scope)(scope, receive, send)
 
 
-def _framing(headers: list[tuple[bytes, bytes]]) -> tuple[bytes | None, bool]:
-    """The declared length, and whether the body comes in chunks that say only their own."""
+def _framing(headers: list[tuple[bytes, bytes]]) -> tuple[bytes | None, bool, bool]:
+    """The declared length, whether the body comes in chunks that say only their own, and whether it is compressed."""
     declared = None
-    chunked = False
+    chunked = encoded = False
     for name, value in headers:
         if name == b"content-length":
             declared = value
         elif name == b"transfer-encoding":
             chunked = True
-    return declared, chunked
+        elif name == b"content-encoding":
+            encoded = value.strip().lower() != b"identity"
+    return declared, chunked, encoded

@@ -40,7 +40,7 @@ def _identity(_logger: object, _method: str, event: LogEvent) -> LogEvent:
 
 # pydantic ends a refusal with what it refused.
 _REFUSED_INPUT = re.compile(r"input_value=.*?(?=, input_type=\w+\])", re.DOTALL)
-_JSON = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+_JSON = orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def _redacted(_logger: object, _method: str, event: LogEvent) -> LogEvent:
@@ -63,7 +63,7 @@ def _as_json(_logger: object, _method: str, event: LogEvent) -> str:
     try:
         return orjson.dumps(event, default=_shown, option=_JSON).decode()
     except TypeError:
-        # A lone surrogate, a number of more than 64 bits: a line of log is no reason for a request to fail.
+        # A lone surrogate, a number of more than 64 bits, a name that is no text: a line of log is no reason to fail.
         return json.dumps(event, default=_shown, skipkeys=True)
 
 

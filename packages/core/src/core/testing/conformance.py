@@ -162,6 +162,19 @@ class Conformance:
         )
         assert problem(response) == (400, "malformed_json")
 
+    @pytest.mark.parametrize("content", [b'{"name": "\xff"}', b"[" * 100_000, b'{"name": ' + b"9" * 5000 + b"}"])
+    async def test_what_is_json_to_nobody_is_malformed(self, somewhere: httpx.AsyncClient, content: bytes) -> None:
+        response = await somewhere.post(
+            "/v1/conformance/things", content=content, headers={"Content-Type": "application/json"}
+        )
+        assert problem(response) == (400, "malformed_json")
+
+    async def test_a_compressed_body_is_refused(self, somewhere: httpx.AsyncClient) -> None:
+        response = await somewhere.post(
+            "/v1/conformance/things", json={"name": "a"}, headers={"Content-Encoding": "gzip"}
+        )
+        assert problem(response) == (415, "unsupported_media_type")
+
     async def test_another_content_type_is_refused(self, somewhere: httpx.AsyncClient) -> None:
         response = await somewhere.post(
             "/v1/conformance/things", content=b'{"name": "a"}', headers={"Content-Type": "text/plain"}

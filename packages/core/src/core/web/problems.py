@@ -138,8 +138,14 @@ def _headers_of(error: DomainError) -> dict[str, str]:
     return {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
 
 
+# What FastAPI says of a body that is JSON to nobody: no UTF-8, too deep, a number too long.
+_UNREADABLE = "There was an error parsing the body"
+
+
 def from_http(error: HTTPException) -> DomainError:
     """The refusal that says what Starlette or FastAPI said by a status; its text is theirs and stays inside."""
+    if error.detail == _UNREADABLE:
+        return MalformedJson()
     kind = _KIND.get(error.status_code)
     if kind is not None:
         return kind()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt
 
 from billing.catalog.models import Interval, Plan, PlanId, PlanView, Price, PriceId, PriceModel, PriceView
 from billing.money import Currency, Rate, UnitAmount
+from core.web.text import Line
 
 Feature = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 # At most what every JSON client reads exactly (RFC 8259, section 6).
@@ -18,7 +19,7 @@ Entitlement = StrictBool | Annotated[StrictInt, Field(ge=0, le=2**53 - 1)]
 class PlanCreate(BaseModel, extra="forbid"):
     """A new plan."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Team"])
+    name: Line = Field(examples=["Team"])
     entitlements: dict[Feature, Entitlement] = Field(
         default={}, max_length=100, description="What a subscriber may do, by feature.", examples=[{"seats": 5}]
     )
@@ -32,7 +33,7 @@ class PriceCreate(BaseModel, extra="forbid"):
     currency: Currency
     interval: Interval
     tax_rate: Rate = Field(default=Decimal(0), description="Added to the amount: 0.21 is 21 %.")
-    trial_days: int = Field(default=0, ge=0, le=730)
+    trial_days: StrictInt = Field(default=0, ge=0, le=730)
 
 
 class PriceRead(BaseModel, from_attributes=True):

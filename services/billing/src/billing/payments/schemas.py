@@ -6,12 +6,13 @@ from typing import Self
 from pydantic import BaseModel, Field, StrictBool
 
 from billing.payments.models import PaymentMethod, PaymentMethodId, PaymentMethodView
+from core.web.text import Line
 
 
 class PaymentMethodCreate(BaseModel, extra="forbid"):
     """A payment method, by the token that the provider gave for it."""
 
-    provider_token: str = Field(min_length=1, max_length=200, examples=["pm_card_visa"])
+    provider_token: Line = Field(examples=["pm_card_visa"])
     default: StrictBool = Field(
         default=False, description="Whether to charge it from now on; the first one becomes the default in any case."
     )

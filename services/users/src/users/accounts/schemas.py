@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, Field
 
 from core.ids import TypeId
+from core.web.text import Line, SecretText
 from users.accounts.models import User
 from users.accounts.repository import UserRow
 from users.accounts.rules import ADDRESS_BYTES_MAX, normalised
@@ -26,12 +27,10 @@ EmailAddress = Annotated[
     AfterValidator(_one_address),
 ]
 # A bound for the sake of a bound: which passwords are accepted is the settings' to say.
-Password = Annotated[SecretStr, Field(max_length=4_096)]
-# One line, whatever the script.
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\P{Cc}+$")]
+Password = Annotated[SecretText, Field(max_length=4_096)]
 # BCP 47, as far as anybody writes it.
 Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", examples=["en-GB"])]
-OneTimeToken = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+OneTimeToken = Annotated[SecretText, Field(min_length=1, max_length=200)]
 
 
 class Registration(BaseModel, extra="forbid"):

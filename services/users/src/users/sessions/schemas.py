@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
 from core.ids import TypeId
-from users.accounts.schemas import EmailAddress, Line, Password
+from core.web.text import Line, SecretText
+from users.accounts.schemas import EmailAddress, Password
 from users.sessions.models import UserSession
 from users.sessions.repository import SessionRow
 from users.sessions.service import Grant
@@ -26,7 +27,7 @@ class SignIn(BaseModel, extra="forbid"):
 class Refresh(BaseModel, extra="forbid"):
     """The current refresh token of a session."""
 
-    refresh_token: Annotated[SecretStr, Field(max_length=200)]
+    refresh_token: Annotated[SecretText, Field(max_length=200)]
 
 
 class SessionRead(BaseModel):
