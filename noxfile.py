@@ -44,9 +44,9 @@ def imports(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def tidy(session: nox.Session) -> None:
-    """Check lengths, names and opening sentences, which no linter does."""
+    """Check lengths, names and opening sentences, which no linter does, and that `dev` finds its way."""
     # Without core's own plugin: this says its say while core is broken, too.
-    session.run("pytest", "-p", "no:core", "tests/tidy", external=True)
+    session.run("pytest", "-p", "no:core", "tests/tidy", "tests/dev", external=True)
 
 
 @nox.session(venv_backend="none")

@@ -61,12 +61,14 @@ class Machine:
         """Puts a uv on PATH, or elsewhere, that installs nothing."""
         return self.add("uv", UV.format(version=version, calls=self.calls, python=sys.executable), folder)
 
-    def run(self, *arguments: str, dev: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, dev: str | None = None, folder: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Calls `dev` from a folder that is not the project's."""
         return subprocess.run(
             [dev or str(self.dev), *arguments],
             env={"PATH": str(self.bin), "HOME": str(self.home), **environment},
-            cwd=self.elsewhere,
+            cwd=folder or self.elsewhere,
             capture_output=True,
             text=True,
             check=False,
@@ -184,6 +186,15 @@ def test_test_is_nox(machine: Machine):
 
 def test_it_works_in_the_project_wherever_it_is_called_from(machine: Machine):
     machine.add_uv()
-    done = machine.run("gateway", dev="../pro ject/dev", CDPATH=str(machine.elsewhere.parent))
+    assert machine.run("gateway", dev="../pro ject/dev").returncode == 0
+    assert machine.called() == [str(machine.project), "run", "gateway"]
+
+
+def test_a_search_path_of_cd_neither_leads_astray_nor_speaks(machine: Machine):
+    machine.add_uv()
+    parent = machine.project.parent
+    astray = parent / "astray"
+    (astray / machine.project.name).mkdir(parents=True)
+    done = machine.run("gateway", dev=f"{machine.project.name}/dev", folder=parent, CDPATH=str(astray))
     assert (done.returncode, done.stdout) == (0, "")
     assert machine.called() == [str(machine.project), "run", "gateway"]

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from core.dependencies import ClockDep, RequestKey, SettingsDep, Transactions, idempotent, requires
+from core.dependencies import ClockDep, RequestKey, ResourcesDep, SettingsDep, idempotent, requires
 from core.dependencies.identity import scopes_of
 from core.ports import Ports
 from core.routing import Router, register
@@ -35,9 +35,9 @@ async def write_catalog(caller: Annotated[Principal, Depends(requires("catalog:w
 
 @router.post("/steps")
 @idempotent
-async def work_in_steps(key: RequestKey, transactions: Transactions) -> Said:
+async def work_in_steps(key: RequestKey, resources: ResourcesDep) -> Said:
     """Breaks after its first step, and goes on from there when it is asked again."""
-    async with transactions() as session:
+    async with resources.database.transaction() as session:
         begun = await session.scalar(text("SELECT count(*) FROM inbox WHERE event_id = :key"), {"key": key})
         if not begun:
             await session.execute(text("INSERT INTO inbox VALUES ('first step', :key)"), {"key": key})

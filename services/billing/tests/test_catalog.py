@@ -1,6 +1,7 @@
 """Plans and prices over HTTP."""
 
 import asyncio
+import json
 
 from billing.app import seed_local
 from core.ports import Seed
@@ -60,11 +61,16 @@ REFUSED_PRICES = [
     ({"unit_amount": "-1"}, "#/unit_amount"),
     ({"unit_amount": "1.0000000000001"}, "#/unit_amount"),
     ({"currency": "XXX"}, "#/currency"),
+    ({"currency": []}, "#/currency"),
+    ({"currency": {}}, "#/currency"),
+    ({"currency": 7}, "#/currency"),
     ({"interval": "week"}, "#/interval"),
     ({"model": "graduated"}, "#/model"),
     ({"tax_rate": "21"}, "#/tax_rate"),
     ({"tax_rate": 0.21}, "#/tax_rate"),
     ({"trial_days": -1}, "#/trial_days"),
+    ({"trial_days": True}, "#/trial_days"),
+    ({"trial_days": "1"}, "#/trial_days"),
     ({"colour": "red"}, "#/colour"),
 ]
 
@@ -92,6 +98,17 @@ async def test_a_plan_that_cannot_be_is_refused(keeper, subtests):
     for body in REFUSED_PLANS:
         with subtests.test(body=body):
             assert problem(await keeper.post("/v1/plans", body)) == (422, "validation_failed")
+
+
+async def test_a_name_that_is_no_line_of_text_is_refused_by_name(keeper, subtests):
+    headers = keeper.headers | {"Idempotency-Key": "one", "Content-Type": "application/json"}
+    for name in ("a\x00b", "\n", " ", "\ud800"):
+        with subtests.test(name=name):
+            # As bytes: the client refuses to send half of a surrogate pair, which JSON can escape.
+            body = json.dumps({"name": name}).encode()
+            response = await keeper.client.post("/v1/plans", content=body, headers=headers)
+            assert problem(response) == (422, "validation_failed")
+            assert [error["pointer"] for error in response.json()["errors"]] == ["#/name"]
 
 
 async def test_a_laptop_starts_with_two_plans_however_often_it_starts(shop, buyer):

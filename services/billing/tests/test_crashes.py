@@ -7,6 +7,7 @@ import pytest
 
 from billing.collection.service import Collection
 from billing.payments.provider import Sandbox
+from billing.payments.repository import PaymentRepository
 from core.idempotency import Claims, claims
 from core.testing import problem
 
@@ -64,6 +65,35 @@ async def test_paying_goes_on(unpaid, on_record, crash, lease_runs_out, kind, st
         "payments": ["failed", "succeeded"],
         "charges": ["failed", "succeeded"],
     }
+
+
+@pytest.fixture
+def attached():
+    """The ids under which the provider was asked to keep a method."""
+    asked, attach = [], Sandbox.attach
+
+    async def listening(self, token, *, method_id):
+        asked.append(method_id)
+        return await attach(self, token, method_id=method_id)
+
+    # Not by the `monkeypatch` of the test, which a restart undoes.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sandbox, "attach", listening)
+        yield asked
+
+
+@pytest.mark.parametrize("end", ["lease_runs_out", "forget"])
+async def test_the_provider_keeps_one_method_for_every_attempt(buyer, attached, crash, request, end):
+    body = {"provider_token": "pm_card_visa"}
+    restart = crash(PaymentRepository, "add")
+    assert problem(await buyer.post("/v1/payment-methods", body, key="one")) == (500, "internal_error")
+    restart()
+    await request.getfixturevalue(end)()
+    method = (await buyer.post("/v1/payment-methods", body, key="one")).json()
+    assert (len(attached), len(set(attached))) == (2, 1)
+    assert (await buyer.get("/v1/payment-methods")).json()["data"] == [method]
+    await buyer.add_card()
+    assert len(set(attached)) == 2
 
 
 async def test_processes_that_take_over_from_each_other_charge_once(payer, price, on_record, monkeypatch):

@@ -86,7 +86,7 @@ def test_a_currency_has_the_digits_of_iso_4217(code, digits):
     assert EXPONENTS[TypeAdapter(Currency).validate_python(code)] == digits
 
 
-@pytest.mark.parametrize("refused", ["eur", "EURO", "XXX", "XAU", "HRK", "", 978, None])
+@pytest.mark.parametrize("refused", ["eur", "EURO", "XXX", "XAU", "HRK", "", 978, None, [], {}])
 def test_what_is_no_currency_is_refused(refused):
     with pytest.raises(ValidationError):
         TypeAdapter(Currency).validate_python(refused)

@@ -66,8 +66,17 @@ async def test_a_method_needs_an_idempotency_key(buyer):
     assert problem(response) == (400, "idempotency_key_required")
 
 
+REFUSED = [
+    {},
+    {"provider_token": ""},
+    {"provider_token": 1},
+    {"provider_token": "a\x00b"},
+    {"provider_token": "a", "default": "yes"},
+]
+
+
 async def test_a_method_that_cannot_be_is_refused(buyer, subtests):
-    for body in ({}, {"provider_token": ""}, {"provider_token": 1}, {"provider_token": "a", "default": "yes"}):
+    for body in REFUSED:
         with subtests.test(body=body):
             assert problem(await buyer.post("/v1/payment-methods", body)) == (422, "validation_failed")
 

@@ -6,6 +6,7 @@ import pytest
 
 from billing.collection.service import Collection
 from billing.payments.provider import Outcome, Sandbox
+from core.errors import Unavailable
 from core.events import relay
 from core.testing import problem
 
@@ -87,6 +88,21 @@ async def test_a_provider_that_does_not_know_yet_is_asked_again(buyer, price, be
         await buyer.add_card("pm_sandbox_timeout_then_ok")
         subscription = await buyer.subscribe(price)
         await reminded(subscription, 2)
+    await becomes(buyer, PAID)
+
+
+@pytest.mark.parametrize("step", ["fetch", "charge"])
+async def test_a_provider_that_is_away_is_asked_again(person, price, on_record, becomes, reminded, monkeypatch, step):
+    async def away(*_, **__):
+        raise Unavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sandbox, step, away)
+        buyer, _ = await subscribed(person, price, "pm_sandbox_timeout_then_ok")
+        (subscription,) = (await buyer.get("/v1/subscriptions")).json()["data"]
+        # Delivered, not retried: a delivery is given up some day, a new reminder never.
+        await reminded(subscription, 2)
+        assert (await on_record(buyer))["payments"] == ["processing"]
     await becomes(buyer, PAID)
 
 

@@ -1,11 +1,12 @@
 """What billing can be told, and what it refuses."""
 
+import re
 from typing import Any
 
 import pytest
 
 from billing.settings import Settings
-from core.settings import ConfigurationError
+from core.settings import ConfigurationError, merged
 
 PRODUCTION: dict[str, Any] = {
     "environment": "production",
@@ -14,6 +15,8 @@ PRODUCTION: dict[str, Any] = {
     "mail": {"url": "smtp://mail:587", "sender": "billing@example.com"},
     "secret_key": "4f9c1e7ad0b35826f1c07e94ab6d2358",
     "clients": {"users": {"url": "https://api.example.com/users"}},
+    "provider": "sandbox",
+    "seller": {"name": "Acme GmbH", "address": "Hauptstr. 1, 10115 Berlin", "country": "DE"},
 }
 
 
@@ -24,6 +27,19 @@ def test_the_tokens_of_users_are_believed():
 def test_in_production_it_must_be_said_where_users_is():
     with pytest.raises(ConfigurationError, match="BILLING_CLIENTS__USERS__URL"):
         Settings(**PRODUCTION | {"clients": {}})
+
+
+def test_in_production_it_must_be_said_who_sells_and_who_moves_the_money():
+    unsaid = {name: value for name, value in PRODUCTION.items() if name not in {"provider", "seller"}}
+    with pytest.raises(ConfigurationError) as refused:
+        Settings(**unsaid)
+    missing = ("BILLING_PROVIDER", "BILLING_SELLER__NAME", "BILLING_SELLER__ADDRESS", "BILLING_SELLER__COUNTRY")
+    assert re.findall(r"^(\S+) is missing\.$", str(refused.value), re.MULTILINE) == [*missing]
+
+
+def test_a_laptop_sells_as_nobody_and_moves_no_money():
+    laptop = Settings(environment="local", database=PRODUCTION["database"])
+    assert (laptop.provider, laptop.seller.name, laptop.seller.country) == ("sandbox", "Example Ltd", "NL")
 
 
 @pytest.mark.parametrize(
@@ -40,4 +56,4 @@ def test_in_production_it_must_be_said_where_users_is():
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(change, variable):
     with pytest.raises(ConfigurationError, match=variable):
-        Settings(**PRODUCTION | change)
+        Settings(**merged(PRODUCTION, change))

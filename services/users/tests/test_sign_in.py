@@ -1,7 +1,6 @@
 """Signing in: what it takes, what one gets, and what a refusal tells."""
 
 import jwt
-
 import pytest
 
 from core.testing import problem

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.dependencies.resources import READINESS, STATE
 from core.events import Handlers, Relay
+from core.idempotency import Claims
 from core.lifespan import Opener, Supervisor
 from core.middleware.deadlines import DeadlineTable
 from core.middleware.stack import inner_layers, outer_layers
@@ -137,6 +138,7 @@ def service(
             opened = await open_resources(opener, name, settings, ports, declared=resources, wake_relay=relay_awake.set)
             readiness.checks["database"] = opened.database.ping
             async with Supervisor() as tasks:
+                tasks.start("idempotency keys", Claims(opened.database).sweep)
                 subscriptions = [each for table in handlers for each in table.subscriptions]
                 if subscriptions:
                     relay = Relay(name, opened.database, subscriptions, opened, relay_awake)

@@ -20,6 +20,8 @@ class DomainError(Exception):
     code: ClassVar[str] = "refused"
     # True: what the request wrote is committed before the refusal is answered.
     keeps_changes: ClassVar[bool] = False
+    # False: it only says that it is too early to say, so it is not what an Idempotency-Key stands for from then on.
+    is_final: ClassVar[bool] = True
 
     def __init__(self, detail: str | None = None) -> None:
         """`detail` speaks of this occurrence, to the caller; without it the constant title is all there is to say."""

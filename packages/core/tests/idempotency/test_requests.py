@@ -12,6 +12,7 @@ from sqlalchemy import text
 from core.dependencies import Session, idempotent
 from core.errors import BadRequest, Conflict, DomainError, Invalid, RateLimited, TimedOut, Unauthenticated, Unavailable
 from core.mount import ServiceMount
+from core.ports import Ports
 from core.routing import Router, register
 from core.testing import Host, problem, running
 
@@ -236,6 +237,13 @@ class WrongPassword(Unauthenticated):
     keeps_changes = True
 
 
+class TooEarly(Conflict):
+    """It is too early to say."""
+
+    code = "too_early"
+    is_final = False
+
+
 REFUSALS: list[DomainError] = [
     BadRequest(),
     Conflict(),
@@ -244,6 +252,7 @@ REFUSALS: list[DomainError] = [
     Invalid(),
     RateLimited(),
     TimedOut(),
+    TooEarly(),
     Unavailable(),
     WrongPassword(),
 ]
@@ -298,7 +307,9 @@ async def test_a_refusal_after_validation_is_stored(refused, attempts, code):
     assert attempts == [code]
 
 
-@pytest.mark.parametrize("code", ["rate_limited", "timed_out", "unavailable", "validation_failed", "wrong_password"])
+@pytest.mark.parametrize(
+    "code", ["rate_limited", "timed_out", "too_early", "unavailable", "validation_failed", "wrong_password"]
+)
 async def test_a_refusal_that_a_retry_may_overcome_is_not_stored(refused, attempts, code):
     for _ in range(2):
         response = await refused(code)
@@ -350,3 +361,12 @@ async def test_numbers_that_json_does_not_know_are_answered(client, signed_in, s
 async def test_the_same_key_on_another_object_is_refused(refused):
     await refused("conflict")
     assert problem(await refused("counted")) == (422, "idempotency_key_reused")
+
+
+async def test_what_is_no_longer_kept_is_forgotten(make, admin, settings, service, becomes):
+    await make(key="old")
+    await make("table", key="new")
+    await admin.execute("UPDATE idempotency_keys SET created_at = now() - interval '25 h' WHERE key = 'old'")
+    async with running(service.create_app(settings, Ports())):
+        await becomes(lambda: admin.fetchval("SELECT count(*) = 1 FROM idempotency_keys"))
+    assert await admin.fetchval("SELECT key FROM idempotency_keys") == "new"

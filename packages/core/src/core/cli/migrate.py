@@ -2,11 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 import typer
 
+from core.cli.dev import data_dir
 from core.database.outage import OUTAGES
 from core.migrations import MigrationError
 from core.services import Service
@@ -23,8 +25,22 @@ def _default(context: typer.Context) -> None:
         up(context)
 
 
-def _url(service: Service) -> str:
-    return load(service.settings).settings.database.url.get_secret_value()
+Dev = Annotated[bool, typer.Option("--dev", help="On the database of `dev`, in place of the configured one.")]
+
+
+@contextmanager
+def _database(service: Service, *, dev: bool) -> Iterator[str]:
+    """The URL of the database, which is up as long as the block lasts."""
+    if not dev:
+        yield load(service.settings).settings.database.url.get_secret_value()
+        return
+    from core.local import Postgres
+    from core.local.host import LocalHost
+
+    # Shared: a `dev` that joins meanwhile keeps the server.
+    with Postgres(LocalHost.at(service.name, data_dir(service.name)).postgres.root, shared=True) as postgres:
+        postgres.create_database(service.name)
+        yield postgres.url(service.name)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -36,26 +52,33 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @migrate_cli.command()
-def up(context: typer.Context) -> None:
+def up(context: typer.Context, dev: Dev = False) -> None:
     """Bring the schema up to date."""
     service: Service = context.obj
-    _run(service.migrations.upgrade(_url(service)))
+    with _database(service, dev=dev) as url:
+        _run(service.migrations.upgrade(url))
     typer.echo(f"{service.name}: the schema is at {service.migrations.head()}")
 
 
 @migrate_cli.command()
-def new(context: typer.Context, message: Annotated[str, typer.Argument(help="What it does: 'add colour'.")]) -> None:
+def new(
+    context: typer.Context,
+    message: Annotated[str, typer.Argument(help="What it does: 'add colour'.")],
+    dev: Dev = False,
+) -> None:
     """Write a migration from what models and schema differ in, for review."""
     service: Service = context.obj
-    path = _run(service.migrations.new(_url(service), message))
+    with _database(service, dev=dev) as url:
+        path = _run(service.migrations.new(url, message))
     typer.echo(f"Written, for you to review: {path}")
 
 
 @migrate_cli.command()
-def check(context: typer.Context) -> None:
+def check(context: typer.Context, dev: Dev = False) -> None:
     """Say whether models and schema differ; exit code 1 if they do."""
     service: Service = context.obj
-    differences = _run(service.migrations.check(_url(service)))
+    with _database(service, dev=dev) as url:
+        differences = _run(service.migrations.check(url))
     for difference in differences:
         typer.echo(difference)
     if differences:

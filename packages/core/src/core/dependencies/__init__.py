@@ -1,6 +1,6 @@
 """What a handler may ask for: one alias a need, all of them at module level."""
 
-from core.dependencies.database import ReadSession, Session, Transactions
+from core.dependencies.database import ReadSession, Session
 from core.dependencies.idempotent import RequestKey, idempotent
 from core.dependencies.identity import Caller, requires
 from core.dependencies.paging import PageDep, page
@@ -15,7 +15,6 @@ __all__ = [
     "ResourcesDep",
     "Session",
     "SettingsDep",
-    "Transactions",
     "idempotent",
     "page",
     "requires",

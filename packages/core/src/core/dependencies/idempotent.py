@@ -109,7 +109,7 @@ class Once:
 
 
 def _may_be_stored(refusal: DomainError) -> bool:
-    if isinstance(refusal, _NOT_STORED) or _is_validation(refusal):
+    if not refusal.is_final or isinstance(refusal, _NOT_STORED) or _is_validation(refusal):
         return False
     return status_of(type(refusal)) < _SERVER_ERROR
 

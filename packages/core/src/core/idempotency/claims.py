@@ -5,6 +5,7 @@ it. A claim whose owner died can be taken over when its lease has run out. An ow
 answer any more, and its work is rolled back: of two who worked for a key, only the later one can commit.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from core.idempotency.tables import idempotency_keys as keys
 # Longer than a request usually may take, so that work is seldom done in vain.
 LEASE = timedelta(seconds=30)
 KEPT = timedelta(hours=24)
+SWEEP_INTERVAL_S = 3600
 
 
 class IdempotencyKeyReused(Invalid):
@@ -110,6 +112,13 @@ class Claims:
         if await session.scalar(stored.returning(keys.c.key)) is None:
             raise IdempotencyInFlight
 
+    async def sweep(self) -> None:
+        """Forgets what is no longer kept, once an hour, until cancelled; any number of replicas may do so."""
+        while True:
+            async with self.database.transaction() as session:
+                await session.execute(delete(keys).where(_is_expired()))
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+
     async def release(self, claim: Claim) -> None:
         """Gives back a claim whose outcome may not be stored, so that the same request can be made again."""
         async with self.database.transaction() as session:
@@ -153,7 +162,11 @@ def _end_of_lease() -> ColumnElement[datetime]:
 def _free(ticket: Ticket) -> ColumnElement[bool]:
     same = keys.c.fingerprint == ticket.fingerprint
     abandoned = and_(keys.c.status.is_(None), keys.c.leased_until < func.now(), same)
-    return or_(keys.c.created_at < func.now() - KEPT, abandoned)
+    return or_(_is_expired(), abandoned)
+
+
+def _is_expired() -> ColumnElement[bool]:
+    return keys.c.created_at < func.now() - KEPT
 
 
 def _is(ticket: Ticket) -> ColumnElement[bool]:

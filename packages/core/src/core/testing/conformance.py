@@ -7,91 +7,23 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import Depends
-from pydantic import BaseModel
 from sqlalchemy import text
 
 from core.database import Database, open_database
-from core.dependencies import Caller, Session
-from core.errors import Conflict
 from core.mount import ServiceMount
 from core.ports import Ports
-from core.routing import Router, installed, register
+from core.routing import installed, register
 from core.services import Service
 from core.settings import ServiceSettings
 from core.testing.applications import SERVICE_URL, Host, running
 from core.testing.databases import TemplateDatabase
+from core.testing.exits import exits
 from core.testing.locally import WEB_ORIGIN, Mint, local_settings, minting
 from core.testing.problems import problem
 
 # Soon enough for a test, late enough for everything that is not meant to be late.
 DEADLINE_S = 0.3
 BODY_MAX = 1_048_576
-
-
-class Kept(Conflict):
-    """A refusal that keeps what was written."""
-
-    code = "kept"
-    keeps_changes = True
-
-
-class Thing(BaseModel, extra="forbid"):
-    """A body with one field."""
-
-    name: str
-
-
-async def _breaks() -> None:
-    raise RuntimeError("canary-in-a-dependency")
-
-
-# Operations that fail in every way that a handler can, added to the service under test: its own layers must answer.
-_exits = Router(prefix="/v1/conformance", tags=["conformance"])
-
-
-@_exits.post("/things")
-async def _make(thing: Thing) -> Thing:
-    return thing
-
-
-@_exits.get("/handler-raises")
-async def _handler_raises() -> Thing:
-    raise RuntimeError("canary-in-a-handler")
-
-
-@_exits.get("/dependency-raises", status_code=204, dependencies=[Depends(_breaks)])
-async def _dependency_raises() -> None: ...
-
-
-@_exits.get("/slow", status_code=204)
-async def _slow() -> None:
-    await asyncio.sleep(60)
-
-
-@_exits.get("/caller")
-async def _who(caller: Caller) -> Thing:
-    return Thing(name=caller.subject)
-
-
-@_exits.post("/commit-fails")
-async def _commit_fails(session: Session) -> Thing:
-    # Deferred: the database refuses at COMMIT, when the handler has long returned.
-    await session.execute(text("CREATE TABLE conformance_once (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
-    await session.execute(text("INSERT INTO conformance_once VALUES (1), (1)"))
-    return Thing(name="not committed")
-
-
-@_exits.post("/refused")
-async def _refused(session: Session) -> Thing:
-    await session.execute(text("CREATE TABLE conformance_refused ()"))
-    raise Conflict
-
-
-@_exits.post("/kept")
-async def _kept(session: Session) -> Thing:
-    await session.execute(text("CREATE TABLE conformance_kept ()"))
-    raise Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +54,7 @@ class Conformance:
     ) -> AsyncIterator[httpx.AsyncClient]:
         """A client of the service with the failing operations added to it."""
         app: Any = service.create_app(conforming.settings, Ports())
-        register(app, _exits)
+        register(app, exits)
         app.deadlines.timeout_s = DEADLINE_S
         assert installed(app), "requests do not go through the route index"
         if request.param == "standalone":

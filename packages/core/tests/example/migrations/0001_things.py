@@ -9,6 +9,13 @@ down_revision = None
 
 
 def upgrade(op: Operations) -> None:
+    _things(op)
+    _inbox(op)
+    _outbox(op)
+    _idempotency_keys(op)
+
+
+def _things(op: Operations) -> None:
     op.create_table(
         "things",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -18,6 +25,9 @@ def upgrade(op: Operations) -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_things")),
         sa.UniqueConstraint("name", name=op.f("uq_things_name")),
     )
+
+
+def _inbox(op: Operations) -> None:
     op.create_table(
         "inbox",
         sa.Column("consumer", sa.Text(), nullable=False),
@@ -25,6 +35,9 @@ def upgrade(op: Operations) -> None:
         sa.Column("handled_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("consumer", "event_id", name=op.f("pk_inbox")),
     )
+
+
+def _outbox(op: Operations) -> None:
     op.create_table(
         "outbox",
         sa.Column("position", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -53,6 +66,9 @@ def upgrade(op: Operations) -> None:
         unique=False,
         postgresql_where=sa.text("sent_at IS NULL"),
     )
+
+
+def _idempotency_keys(op: Operations) -> None:
     op.create_table(
         "idempotency_keys",
         sa.Column("scope", sa.Text(), nullable=False),

@@ -17,6 +17,8 @@ class PaymentInProgress(Conflict):
     """A payment of this invoice is in progress; what becomes of it will show on the invoice."""
 
     code = "payment_in_progress"
+    # The same request, asked again, finds out more.
+    is_final = False
 
 
 class PaymentDeclined(PaymentFailed):
