@@ -55,6 +55,9 @@ async def test_another_card_does_not_go_on_with_a_subscription(payer, price, lea
     response = await payer.post("/v1/subscriptions", other, key="one")
     assert problem(response) == (422, "idempotency_key_reused")
     assert (await on_record(payer))["charges"] == []
+    # And the refusal does not lock out the request that the key belongs to.
+    assert (await payer.post("/v1/subscriptions", body, key="one")).status_code == 201
+    assert (await on_record(payer))["charges"] == ["succeeded"]
 
 
 async def test_a_card_that_was_not_named_before_does_not_go_on_with_a_subscription(payer, price, leave, on_record):

@@ -30,6 +30,8 @@ class IdempotencyKeyReused(Invalid):
     """The Idempotency-Key was used before with another request."""
 
     code = "idempotency_key_reused"
+    # It says nothing of the request that the key belongs to, which may still come again.
+    is_final = False
 
 
 class IdempotencyInFlight(Conflict):

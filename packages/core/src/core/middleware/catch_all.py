@@ -32,38 +32,39 @@ class CatchAll:
             return
         start = _Start(send)
         try:
-            await self._serve(scope, receive, start.send)
+            await self.app(scope, receive, start.send)
         except ClientDisconnect:
             # No failure of ours. Nobody reads the answer, but whoever reads the access line.
             if not start.begun:
                 await self._problems.answer(BadRequest(), scope)(scope, receive, send)
-        except Exception as failure:
-            # Starlette wraps a refusal that comes after the start, which nobody has seen yet.
-            refusal = self._problems.of(failure.__cause__, scope) if start.held else None
-            if refusal is None:
-                _log(failure, scope)
-                if start.begun:
-                    raise
-            await (refusal or self._problems.answer(InternalError(), scope))(scope, receive, send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self.app(scope, receive, send)
         except asyncio.CancelledError as cancelled:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             # Nobody cancelled this request: it awaited something that was.
-            raise RuntimeError("what the request awaited was cancelled") from cancelled
+            failure = RuntimeError("what the request awaited was cancelled")
+            failure.__cause__ = cancelled
+            await self._fail(failure, start, scope, receive)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is logged and answered
+            await self._fail(failure, start, scope, receive)
+
+    async def _fail(self, failure: Exception, start: "_Start", scope: Scope, receive: Receive) -> None:
+        # Starlette wraps a refusal that comes after the start, which nobody has seen yet.
+        refusal = self._problems.of(failure.__cause__, scope) if start.held else None
+        if refusal is None:
+            _log(failure, scope)
+            if start.begun:
+                raise failure
+        await (refusal or self._problems.answer(InternalError(), scope))(scope, receive, start.straight)
 
 
 class _Start:
     """Holds the start of a response until something follows it."""
 
-    __slots__ = ("_send", "begun", "held")
+    __slots__ = ("begun", "held", "straight")
 
     def __init__(self, send: Send) -> None:
-        self._send = send
+        self.straight = send
         self.held: Message | None = None
         self.begun = False
 
@@ -73,8 +74,8 @@ class _Start:
             return
         if self.held is not None:
             start, self.held, self.begun = self.held, None, True
-            await self._send(start)
-        await self._send(message)
+            await self.straight(start)
+        await self.straight(message)
 
 
 def _log(failure: Exception, scope: Scope) -> None:
