@@ -107,8 +107,11 @@ Open = Callable[[dict[str, Any]], AbstractAsyncContextManager[Shop]]
 
 
 @pytest.fixture(scope="session")
-def open_shop(service: Service, template: TemplateDatabase, tmp_path_factory: pytest.TempPathFactory) -> Open:
+def open_shop(
+    service: Service, templates: Callable[[Service], TemplateDatabase], tmp_path_factory: pytest.TempPathFactory
+) -> Open:
     """`async with open_shop({"settle_after_s": 1}) as shop`: the running service on a database of its own."""
+    template = templates(service)
 
     @asynccontextmanager
     async def open_(settings: dict[str, Any]) -> AsyncGenerator[Shop]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -83,11 +84,22 @@ def service() -> Service | None:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: Postgres, service: Service | None) -> Iterator[TemplateDatabase]:
+def templates(postgres: Postgres) -> Iterator[Callable[[Service | None], TemplateDatabase]]:
+    """The migrated schemas of a run, which may test several members one after the other; each made at its first use."""
+    with ExitStack() as made:
+
+        @cache
+        def template_of(service: Service | None) -> TemplateDatabase:
+            name = service.name if service else "empty"
+            return made.enter_context(template_database(postgres, service.migrations if service else None, name=name))
+
+        yield template_of
+
+
+@pytest.fixture(scope="class")
+def template(templates: Callable[[Service | None], TemplateDatabase], service: Service | None) -> TemplateDatabase:
     """The migrated schema of the service."""
-    migrations = service.migrations if service else None
-    with template_database(postgres, migrations, name=service.name if service else "empty") as made:
-        yield made
+    return templates(service)
 
 
 @pytest.fixture
