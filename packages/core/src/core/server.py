@@ -157,7 +157,8 @@ def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) ->
         # Without it, one request can see the context of another on the same connection.
         reset_contextvars=True,
     )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    uvicorn_log = logging.getLogger("uvicorn")
+    uvicorn_log.setLevel(logging.WARNING)
     server = ChassisServer(config, drain_delay_s=settings.drain_delay_s)
     runner = asyncio.Runner(loop_factory=config.get_loop_factory())
     try:
@@ -169,10 +170,11 @@ def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) ->
     finally:
         if server.force_exit:
             # Whoever insisted wants no story of what was cut off on the way.
-            logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+            uvicorn_log.setLevel(logging.CRITICAL)
         if not watched.stuck:
             # It waits for every task, and those would never end.
             runner.close()
+        uvicorn_log.setLevel(logging.WARNING)
     return EXIT_UNCLEAN if watched.failure or watched.cut_off or server.force_exit else EXIT_OK
 
 

@@ -220,9 +220,9 @@ async def test_what_is_no_id_in_a_path_is_the_id_of_nothing(anywhere):
     [
         (b"{", "application/json", (400, "malformed_json")),
         (b"", "application/json", (422, "validation_failed")),
-        (b"[" * 100_000, "application/json", (400, "bad_request")),
-        (b'"\xff"', "application/json", (400, "bad_request")),
-        (b"1" * 5000, "application/json", (400, "bad_request")),
+        (b"[" * 100_000, "application/json", (400, "malformed_json")),
+        (b'"\xff"', "application/json", (400, "malformed_json")),
+        (b"1" * 5000, "application/json", (400, "malformed_json")),
         (b'{"amount": NaN}', "application/json", (422, "validation_failed")),
         (b'"text"', "application/json", (422, "validation_failed")),
         (b"{}", "application/problem+json; charset=utf-8", (200, None)),
@@ -232,7 +232,7 @@ async def test_what_is_no_id_in_a_path_is_the_id_of_nothing(anywhere):
         (b"{}", "nonsense", (415, "unsupported_media_type")),
         (b"a=1", "application/x-www-form-urlencoded", (415, "unsupported_media_type")),
     ],
-    ids=ascii,
+    ids=lambda value: ascii(value)[:30],
 )
 async def test_a_body_that_cannot_be_read_is_told_from_one_that_is_wrong(anywhere, content, media_type, expected):
     response = await anywhere.post("/v1/orders", content=content, headers={"Content-Type": media_type})
