@@ -75,6 +75,8 @@ def test_a_laptop_needs_one_command(laptop, room, port, other_port, eventually, 
         sentence = f"Another example (process {dev.popen.pid}) already uses {laptop.data}.\n"
         assert (refused.code, refused.err) == (1, sentence)
     assert laptop.count() == 1
+    # Its database can be looked at meanwhile.
+    assert laptop.run("migrate", "check", "--dev") == (0, "example: models and schema are equal\n", "")
 
     # A change of the code is served soon, on the same port, with the same data.
     schemas = room / "example" / "things" / "schemas.py"

@@ -114,7 +114,7 @@ def test_a_socket_listens_at_once(host):
 
 
 async def test_an_application_that_has_no_readiness_drains_all_the_same():
-    server = ChassisServer(uvicorn.Config("unused:app"), drain_delay_s=0)
+    server = ChassisServer(uvicorn.Config("unused:app", log_config=None), drain_delay_s=0)
     server.lifespan = SimpleNamespace(state={})
     server.should_exit = True
     await server.main_loop()
