@@ -71,8 +71,9 @@ async def test_the_documentation_needs_no_network(client):
     assert '"openapi.json"' in (await client.get("/docs-assets.js")).text
 
 
-async def test_the_front_door_links_what_is_there(client):
+async def test_the_front_door_links_what_is_there(client, logs):
     page = await client.get("/")
+    assert logs[-1]["route"] == "/"
     links = ["/docs", "/readyz", "/tea/docs", "/coffee/docs", "/_dev/api/mail"]
     assert all(f'href="{link}"' in page.text for link in links)
     assert [(await client.get(link)).status_code for link in links] == [200] * 5

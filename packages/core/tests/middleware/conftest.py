@@ -11,9 +11,11 @@ from fastapi import BackgroundTasks, Depends, HTTPException, Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from core.application import ChassisApp
 from core.errors import Conflict, NotFound
+from core.mount import ServiceMount
 from core.routing import Router
 
 CANARY = "canary-0451"
@@ -208,6 +210,14 @@ def app() -> ChassisApp:
         Route("/raw/body", reads_its_body_itself, methods=["POST"]),
     ]
     return app
+
+
+@pytest.fixture(params=["standalone", "mounted"])
+def placed(request: pytest.FixtureRequest) -> Callable[[ChassisApp], tuple[ASGIApp, str]]:
+    """`placed(app)`: what to speak ASGI to, and the path before the application's own; not started, for a Wire."""
+    if request.param == "standalone":
+        return lambda app: (app, "")
+    return lambda app: (ServiceMount("example", app), "/example")
 
 
 Lines = list[dict[str, Any]]

@@ -162,8 +162,9 @@ async def test_a_call_within_the_process_changes_nothing_for_its_caller(logs):
     assert request_id() is None
 
 
-async def test_a_client_that_leaves_a_stream_ends_it_with_one_line(app, logs):
-    wire = Wire(app, "GET", "/v1/lines/stream")
+async def test_a_client_that_leaves_a_stream_ends_it_with_one_line(app, placed, logs):
+    served, prefix = placed(app)
+    wire = Wire(served, "GET", f"{prefix}/v1/lines/stream")
     wire.arrive()
     task = wire.start()
     await wire.first.wait()
@@ -181,21 +182,24 @@ class Refusing(Wire):
         await super()._send(message)
 
 
-async def test_a_server_that_cannot_send_ends_a_stream_with_one_line(app, logs):
-    wire = Refusing(app, "GET", "/v1/lines/stream", spec_version="2.4")
+async def test_a_server_that_cannot_send_ends_a_stream_with_one_line(app, placed, logs):
+    served, prefix = placed(app)
+    wire = Refusing(served, "GET", f"{prefix}/v1/lines/stream", spec_version="2.4")
     await asyncio.wait_for(wire.start(), 1)
     assert [(line["event"], line["status"]) for line in logs] == [("request", 200)]
 
 
-async def test_a_client_that_leaves_a_handler_that_reads_itself_leaves_one_line(app, logs):
-    wire = Wire(app, "POST", "/v1/lines/body", headers=[(b"transfer-encoding", b"chunked")])
+async def test_a_client_that_leaves_a_handler_that_reads_itself_leaves_one_line(app, placed, logs):
+    served, prefix = placed(app)
+    wire = Wire(served, "POST", f"{prefix}/v1/lines/body", headers=[(b"transfer-encoding", b"chunked")])
     wire.disconnect()
     await asyncio.wait_for(wire.start(), 1)
     assert [(line["event"], line["status"]) for line in logs] == [("request", 400)]
 
 
-async def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_one_line(app, requests, tracebacks):
-    wire = Wire(app, "POST", "/v1/lines/body", headers=[(b"content-length", b"100")])
+async def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_one_line(app, placed, requests, tracebacks):
+    served, prefix = placed(app)
+    wire = Wire(served, "POST", f"{prefix}/v1/lines/body", headers=[(b"content-length", b"100")])
     wire.arrive(b"half", more_body=True)
     wire.disconnect()
     await asyncio.wait_for(wire.start(), 1)

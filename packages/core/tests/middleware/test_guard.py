@@ -137,7 +137,7 @@ async def test_once_whole_a_body_is_not_waited_for(send):
     assert (wire.status, wire.body, wire.is_whole) == (200, b"beginend", True)
 
 
-async def test_a_layer_that_fails_is_answered_and_logged_once(reader, tracebacks):
+async def test_a_layer_that_fails_is_answered_and_logged_once(reader, placed, tracebacks):
     """Between this layer and the innermost one: what FastAPI itself, or one day somebody else, puts there."""
     app = bare(reader.router)
 
@@ -151,15 +151,16 @@ async def test_a_layer_that_fails_is_answered_and_logged_once(reader, tracebacks
             await self.app(scope, receive, send)
 
     app.add_middleware(Breaks)
-    wire = Wire(app, "GET", "/livez")
+    served, prefix = placed(app)
+    wire = Wire(served, "GET", f"{prefix}/livez")
     await wire.start()
     assert refused(wire) == (500, "internal_error", None)
     assert b"canary" not in wire.body
     (line,) = tracebacks()
-    assert (line["path"], "canary" in line["exception"]) == ("/livez", True)
+    assert (line["path"], "canary" in line["exception"]) == (f"{prefix}/livez", True)
 
 
-async def test_a_layer_that_raises_a_refusal_is_a_bug_and_answered_as_one(reader, tracebacks):
+async def test_a_layer_that_raises_a_refusal_is_a_bug_and_answered_as_one(reader, placed, tracebacks):
     app = bare(reader.router)
 
     class Refuses:
@@ -170,12 +171,13 @@ async def test_a_layer_that_raises_a_refusal_is_a_bug_and_answered_as_one(reader
             raise DomainError
 
     app.add_middleware(Refuses)
-    wire = Wire(app, "GET", "/livez")
+    served, prefix = placed(app)
+    wire = Wire(served, "GET", f"{prefix}/livez")
     await wire.start()
     assert (refused(wire)[0], len(tracebacks())) == (500, 1)
 
 
-async def test_a_layer_that_fails_after_the_answer_is_logged_and_changes_nothing(reader, tracebacks):
+async def test_a_layer_that_fails_after_the_answer_is_logged_and_changes_nothing(reader, placed, tracebacks):
     app = bare(reader.router)
 
     class BreaksAfterwards:
@@ -187,6 +189,7 @@ async def test_a_layer_that_fails_after_the_answer_is_logged_and_changes_nothing
             raise RuntimeError
 
     app.add_middleware(BreaksAfterwards)
-    wire = Wire(app, "GET", "/livez")
+    served, prefix = placed(app)
+    wire = Wire(served, "GET", f"{prefix}/livez")
     await wire.start()
     assert (wire.status, wire.is_whole, len(tracebacks())) == (200, True, 1)

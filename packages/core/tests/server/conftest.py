@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +26,29 @@ class Served:
     def __init__(self, mode: str = "", **server: Any) -> None:
         command = [sys.executable, str(SCRIPT), mode, json.dumps({"server": server})]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-        self.url = f"http://127.0.0.1:{self.port}"
         self.lines: list[dict[str, Any]] = []
+        self._mode = mode
+        self._port: Future[int] = Future()
         self._reader = threading.Thread(target=self._read, daemon=True)
-        if mode == "unheard":
-            self.process.stdout.close()
-        else:
-            self._reader.start()
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
+        self._port.set_result(int(self.process.stdout.readline()))
+        if self._mode == "unheard":
+            self.process.stdout.close()
+            return
         for line in self.process.stdout:
             self.lines.append(json.loads(line))
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it does."""
+        return self._port.result(PATIENCE_S)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def ready(self) -> "Served":
         """The same, when it answers."""
@@ -63,8 +73,7 @@ class Served:
     def ends(self) -> int:
         """The exit code, once it has one and all it said is read."""
         code = self.process.wait(PATIENCE_S)
-        if self._reader.is_alive():
-            self._reader.join(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         return code
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -84,8 +93,7 @@ class Served:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        if self._reader.is_alive():
-            self._reader.join()
+        self._reader.join()
         for pipe in (self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()

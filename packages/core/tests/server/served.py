@@ -105,7 +105,7 @@ async def lifespan(_readiness):
 
 def main() -> int:
     if MODE == "impatient":
-        core.server.CANCEL_GRACE_S = 0.5
+        core.server.CANCEL_GRACE_S = 0.4
     settings = ChassisSettings(environment="local", public_url="http://127.0.0.1", **json.loads(SETTINGS))
     listener = listen("127.0.0.1", 0)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")

@@ -5,7 +5,8 @@ from html import escape
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+
+from core.web.routes import PlainRoute
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -20,11 +21,11 @@ _PAGE = """<!doctype html>
 """
 
 
-def front_door(links: Mapping[str, str]) -> Route:
+def front_door(links: Mapping[str, str]) -> PlainRoute:
     """A page of links: what each is, and its path."""
     items = "\n".join(f'<li><a href="{escape(path)}">{escape(name)}</a></li>' for name, path in links.items())
 
     async def page(_request: Request) -> Response:
         return HTMLResponse(_PAGE.format(links=items))
 
-    return Route("/", page, include_in_schema=False)
+    return PlainRoute("/", page, include_in_schema=False)
