@@ -258,6 +258,8 @@ async def test_two_services_migrate_in_one_process_at_the_same_time(tmp_path, mo
             )
         await asyncio.to_thread(postgres.create_database, each.name)
         urls.append(postgres.url(each.name))
+        # Imported before, as a host does: of two first imports in two threads, importlib once lost one (KeyError).
+        await asyncio.to_thread(each.migrations().head)
         upgrades.append(each.migrations().upgrade(urls[-1]))
     await asyncio.gather(*upgrades)
     for number, url in enumerate(urls):
