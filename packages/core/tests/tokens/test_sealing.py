@@ -45,7 +45,7 @@ def test_a_key_is_never_sealed_the_same_twice():
     assert seal_key(KEY, kid=KID, secret=SECRET) != seal_key(KEY, kid=KID, secret=SECRET)
 
 
-@pytest.mark.parametrize(("kid", "secret"), [(KID, "another secret"), ("another kid", SECRET)])
+@pytest.mark.parametrize(("kid", "secret"), [(KID, "another secret"), ("another kid", SECRET)], ids=["secret", "kid"])
 def test_a_sealed_key_opens_only_with_its_secret_and_for_its_kid(kid, secret):
     with pytest.raises(ValueError, match="sealed"):
         open_key(seal_key(KEY, kid=KID, secret=SECRET), kid=kid, secret=secret)

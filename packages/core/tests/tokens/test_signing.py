@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import jwt
 import pytest
@@ -11,7 +12,7 @@ from core.tokens import generate_key, key_id, sign_access_token
 
 KEY = generate_key()
 NOW = datetime(2026, 5, 17, 9, 30, tzinfo=UTC)
-USER, SESSION = new_id(), new_id()
+USER, SESSION = UUID("01890a5d-ac96-774b-bcce-b302099a8057"), UUID("01890a5d-ac96-774b-bcce-b302099a8058")
 
 
 def signed(**changed) -> str:
