@@ -13,12 +13,15 @@ from sqlalchemy import MetaData
 
 from core.events import events_metadata
 from core.idempotency import idempotency_metadata
+from core.jobs import jobs_metadata
 from core.migrations import Migrations
 from core.ports import Ports, Seed
 from core.resources import Resources
 from core.settings import ServiceSettings
 
 ENTRY_POINTS = "core.services"
+# The tables that core keeps in the database of every service.
+CHASSIS_TABLES: tuple[MetaData, ...] = (events_metadata, idempotency_metadata, jobs_metadata)
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,7 @@ class Service:
         """Its schema: its own tables and those that core keeps in every database."""
         self.app  # noqa: B018 - importing it defines the tables
         base: Any = import_module(f"{self.name}.tables").Base
-        metadata: list[MetaData] = [base.metadata, events_metadata, idempotency_metadata]
-        return Migrations(self.name, metadata)
+        return Migrations(self.name, [base.metadata, *CHASSIS_TABLES])
 
 
 def installed_services() -> list[Service]:

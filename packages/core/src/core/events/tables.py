@@ -17,6 +17,8 @@ outbox = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("time", UtcDateTime, nullable=False),
     Column("data", JSONB, nullable=False),
+    # The trace of the request that announced it (W3C Trace Context), which its delivery continues.
+    Column("traceparent", Text),
     Column("due_at", UtcDateTime, nullable=False, server_default=func.now()),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("leased_until", UtcDateTime),

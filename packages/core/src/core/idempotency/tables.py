@@ -1,6 +1,7 @@
 """The table of claimed idempotency keys, in every service's own database."""
 
 from sqlalchemy import Column, LargeBinary, SmallInteger, Table, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
 
 from core.database import UtcDateTime, metadata
 
@@ -16,5 +17,7 @@ idempotency_keys = Table(
     Column("status", SmallInteger),
     Column("media_type", Text),
     Column("body", LargeBinary),
+    # Those that are part of the answer: Location, ETag.
+    Column("headers", JSONB),
     Column("created_at", UtcDateTime, nullable=False, server_default=func.now(), index=True),
 )

@@ -3,8 +3,7 @@
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-from core.events import events_metadata
-from core.idempotency import idempotency_metadata
+from core.services import CHASSIS_TABLES
 
 revision = "0001_cups"
 down_revision = None
@@ -13,5 +12,5 @@ down_revision = None
 def upgrade(op: Operations) -> None:
     op.create_table("cups", sa.Column("name", sa.Text(), primary_key=True))
     # A service writes them down, as they were at the time; this one will never have a second migration.
-    for metadata in (events_metadata, idempotency_metadata):
+    for metadata in CHASSIS_TABLES:
         metadata.create_all(op.get_bind())
