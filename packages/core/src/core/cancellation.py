@@ -1,10 +1,19 @@
-"""An operation that, once begun, is finished even when its task is cancelled meanwhile."""
+"""What a task that is cancelled does not leave half done."""
 
 import asyncio
 from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-async def settled(operation: Awaitable[None]) -> None:
+def is_ending() -> bool:
+    """Whether the task that runs was told to end: whatever it fails with then is no failure of its work."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def settled(operation: Awaitable[T]) -> T:
     """Waits for a COMMIT or ROLLBACK to end, whoever cancels; only then the cancellation goes on.
 
     A COMMIT that is interrupted halfway has an unknown outcome; anyio's shields do not hold against `Task.cancel()`.
@@ -19,4 +28,4 @@ async def settled(operation: Awaitable[None]) -> None:
             cancellation = caught
     if cancellation is not None:
         raise cancellation from task.exception()
-    task.result()
+    return task.result()

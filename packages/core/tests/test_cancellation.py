@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from core.database.settled import settled
+from core.cancellation import settled
 
 
 async def cancelled_while(operation: Callable[[], Awaitable[None]], *, times: int = 1) -> asyncio.Task[None]:
