@@ -22,6 +22,8 @@ _REFRESH_TOKEN = re.compile(r"\brt_[\w.-]{8,}")
 # A digit, a capital or `=` tells a credential from prose ("bearer authentication").
 _SCHEME = re.compile(r"\b((?i:bearer|basic|dpop)) +(?=[\w.~+/=-]*?[\dA-Z=])[\w.~+/=-]{8,}")
 _HEADER = re.compile(r"\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key): ?[^\r\n\"']+", re.IGNORECASE)
+# pydantic ends a refusal with what it refused.
+_REFUSED_INPUT = re.compile(r"input_value=.*?(?=, input_type=\w+\])", re.DOTALL)
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _QUOTED = r""""(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'"""
 # A query string, a form, a libpq connection string.
@@ -50,6 +52,11 @@ def redact(text: str) -> str:
     if '":' in text or "':" in text:
         text = _MEMBER.sub(_without_member, text)
     return text
+
+
+def redact_traceback(text: str) -> str:
+    """`text`, the message or the traceback of an exception, without credentials and without what pydantic refused."""
+    return _REFUSED_INPUT.sub(f"input_value={MASK}", redact(text))
 
 
 def redact_mapping(mapping: Mapping[str, object]) -> dict[str, object]:

@@ -132,6 +132,20 @@ def test_elsewhere_nothing_is_assumed(environment):
     assert (settings.server.drain_delay_s, settings.logs.format) == (5, "json")
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.2", "http://127.0.0.2:9000"),
+        ("localhost", "http://localhost:9000"),
+        ("::1", "http://[::1]:9000"),
+        ("0.0.0.0", "http://127.0.0.1:9000"),  # noqa: S104 - what a developer may type
+        ("::", "http://[::1]:9000"),
+    ],
+)
+def test_a_laptop_is_reached_where_it_listens(host, url):
+    assert Settings(**local(server={"host": host, "port": 9000})).public_url == url
+
+
 def test_what_is_given_lies_over_the_defaults_of_a_laptop():
     settings = Settings(**local(server={"port": 9000}, logs={"format": "json"}, data_dir="data"))
     assert (settings.public_url, settings.server.host) == ("http://127.0.0.1:9000", "127.0.0.1")
@@ -178,6 +192,7 @@ def test_the_server_has_the_limits_that_are_documented():
         "graceful_timeout_s": 15,
         "close_timeout_s": 5,
         "termination_grace_s": 30,
+        "loop_stall_ms": 100,
         "trusted_hosts": (),
         "trusted_proxies": (),
     }

@@ -51,6 +51,11 @@ class Provider(Group):
         return self
 
 
+class Paid(Settings, env_prefix="BILLING_"):
+    provider: Provider = Field(default=Provider(), description="The provider.")
+    keys: tuple[SecretStr, ...] = Field(default=(), description="Several keys.")
+
+
 class Careless(ServiceSettings, env_prefix="BILLING_"):
     provider: Provider = Field(default=Provider(), description="The provider.")
     hook: Annotated[SecretUrl, AfterValidator(quoting)] = Field(default=SecretUrl(""), description="A hook.")
@@ -94,6 +99,43 @@ def test_every_kind_of_mistake_is_told_at_once(folder):
     }
     text = str(refusal(Settings, environ=environ, overrides={"database": {"pool_size": 51}}))
     assert text.replace(str(folder), "") == golden("many_mistakes.txt")
+
+
+def test_a_laptop_is_told_of_every_layer_at_once(folder):
+    (folder / "run-secrets").mkdir()
+    secrets = {
+        "BILLING_SECRET_KEY": "short",
+        "billing_mail__url": f"smtp://mailer:{CANARY}@mail:port",
+        "BILLING_PROVIDER_KEY": CANARY_KEY,
+        "other_team_password": CANARY,
+    }
+    for name, text in secrets.items():
+        (folder / "run-secrets" / name).write_text(text)
+    (folder / "run-secrets" / "billing_public_url").write_bytes(b"\xff")
+    (folder / ".env").write_text(
+        "# A laptop's.\nBILLING_SERVER__PORT=80000\nBILLING_LOGS__LEVEL=loud\nBILLING_DATABSE__URL=postgresql://a@b/c\n"
+        f"BILLING_ENVIRONMENT=staging\nBILLING_PROVIDER__KEY={CANARY}\nUSERS_SECRET_KEY={CANARY}\n"
+    )
+    environ = {
+        "BILLING_ENVIRONMENT": "local",
+        "BILLING_DATABASE__URL": f"postgres://billing:{CANARY}@db/billing",
+        "BILLING_PROVIDER__RATE": "1.2",
+        "BILLING_CORS__ALLOW_ORIGINS": "*",
+        "BILLING_CORS__ALLOW_CREDENTIALS": "true",
+        "BILLING_KEYS": f"{CANARY},{CANARY}",
+    }
+    text = str(refusal(Paid, environ=environ, defaults={"data_dir": "here", "database": {"pool_size": 0}}))
+    assert text.replace(str(folder), "") == golden("laptop.txt")
+    assert CANARY not in text
+
+
+# Each is a word of what it is refused with, or a part of one.
+@pytest.mark.parametrize("key", ["short", "characters", "shorter than"])
+def test_a_refusal_keeps_its_words_whatever_it_refuses(key):
+    (fault,) = (
+        each.fault for each in refusal(Settings, environ={"BILLING_SECRET_KEY": key}).problems if "KEY" in each.name
+    )
+    assert fault == "is refused: it is shorter than 32 characters"
 
 
 def test_the_exit_code_is_that_of_a_wrong_configuration():

@@ -3,7 +3,18 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from core.settings.types import CorsOrigin, DatabaseUrl, Frozen, MailUrl, Network, SecretUrl, Sender, WebUrl
+from core.settings.types import (
+    CorsOrigin,
+    CountsUrl,
+    DatabaseUrl,
+    Frozen,
+    MailUrl,
+    Network,
+    SecretUrl,
+    Sender,
+    Token,
+    WebUrl,
+)
 
 
 def refusal(kind, value):
@@ -83,6 +94,14 @@ def test_a_password_that_is_not_percent_encoded_is_refused_for_what_it_is(passwo
     assert refusal(MailUrl, f"smtp://u:{password}@mail") == ill
 
 
+@pytest.mark.parametrize("password", ["hunter2 two", 'hunter2"two', "hunter2<two", "hunter2>two", "hunter2\u00a0two"])
+def test_a_password_that_would_end_the_url_for_whoever_prints_it_is_refused(password):
+    ill = "it holds a space, a quote, < or >; in a password, write them as %20, %22, %3C and %3E"
+    assert refusal(DatabaseUrl, f"postgresql://u:{password}@db/billing") == ill
+    assert refusal(MailUrl, f"smtp://u:{password}@mail") == ill
+    assert refusal(CountsUrl, f"valkey://u:{password}@limits") == ill
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -100,6 +119,16 @@ def test_a_mail_url_is_kept_whole(url):
 @pytest.mark.parametrize("url", ["http://mail", "smtp://", "file:", "file://host/folder", "mail"])
 def test_another_mail_url_is_refused(url):
     assert refusal(MailUrl, url) == "it is neither smtp://host:port nor file:folder"
+
+
+@pytest.mark.parametrize("name", ["X-Request-ID", "api_key", "*", "PROPFIND"])
+def test_a_token_is_accepted(name):
+    assert TypeAdapter(Token).validate_python(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "X Foo", "X-Föö", "X-日本", "X:", "X\r\nSet-Cookie: a=b", "X\n"])
+def test_what_cannot_stand_in_a_header_is_refused_before_every_answer_breaks(name):
+    assert refusal(Token, name) == "it has more than letters, digits, ., _ and - in it"
 
 
 @pytest.mark.parametrize("sender", ["no-reply@example.com", "Example Shop <no-reply@example.com>"])

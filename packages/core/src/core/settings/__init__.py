@@ -1,6 +1,6 @@
 """Configuration: typed, bounded, read once out of layers that stay known, and passed on from there."""
 
-from core.settings.describing import Row, describe, env_example, variables
+from core.settings.describing import Row, describe, env_example, outline, variables
 from core.settings.groups import (
     ClientSettings,
     CorsSettings,
@@ -8,14 +8,16 @@ from core.settings.groups import (
     Group,
     LogSettings,
     MailSettings,
+    RateLimitSettings,
     ServerSettings,
     TokenSettings,
+    TracingSettings,
 )
-from core.settings.loading import Loaded, load
+from core.settings.loading import Loaded, gather, load
 from core.settings.model import ChassisSettings, ServiceSettings
 from core.settings.report import EX_CONFIG, ConfigurationError, Problem
 from core.settings.trees import Values, merged
-from core.settings.types import Accepts, DatabaseUrl, Frozen, MailUrl, SecretKey, SecretUrl, WebUrl
+from core.settings.types import Accepts, DatabaseUrl, Fault, Frozen, MailUrl, SecretKey, SecretUrl, WebUrl
 from core.settings.variables import Variable
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "CorsSettings",
     "DatabaseSettings",
     "DatabaseUrl",
+    "Fault",
     "Frozen",
     "Group",
     "Loaded",
@@ -34,18 +37,22 @@ __all__ = [
     "MailSettings",
     "MailUrl",
     "Problem",
+    "RateLimitSettings",
     "Row",
     "SecretKey",
     "SecretUrl",
     "ServerSettings",
     "ServiceSettings",
     "TokenSettings",
+    "TracingSettings",
     "Values",
     "Variable",
     "WebUrl",
     "describe",
     "env_example",
+    "gather",
     "load",
     "merged",
+    "outline",
     "variables",
 ]

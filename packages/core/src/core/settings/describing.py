@@ -7,9 +7,11 @@ from typing import Any
 from core.redaction import MASK
 from core.settings.fields import table_of
 from core.settings.layers import Reader
-from core.settings.loading import DEFAULT, Loaded
+from core.settings.loading import DEFAULT, Given, Loaded
 from core.settings.model import ChassisSettings
 from core.settings.variables import ANY, Location, Table, Variable
+
+LOCAL_DEFAULT, MISSING = "local default", "missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,38 @@ def describe(loaded: Loaded[ChassisSettings]) -> list[Row]:
     rows = []
     for variable, value in _values(settings):
         text = variable.show(value)
-        derived = "local default" if variable.path in local else "derived"
+        derived = LOCAL_DEFAULT if variable.path in local else "derived"
         default = DEFAULT if text == (variable.default or "") else derived
         rows.append(Row(variable.name, text, loaded.origins.get(variable.path, default), variable.description))
     return rows
+
+
+def outline(settings: type[ChassisSettings], given: Given) -> list[Row]:
+    """Every setting as it was given or by default, and none validated: of a configuration that is refused."""
+    table = table_of(settings)
+    local = _local_defaults(table, settings) if given.environment == "local" else {}
+    rows = []
+    for variable in _known(table, given):
+        leaf = given.leaves.get(variable.path)
+        if leaf is not None:
+            value, origin = variable.show(leaf.value), leaf.origin
+        elif variable.path in local:
+            value, origin = local[variable.path], LOCAL_DEFAULT
+        else:
+            value, origin = variable.default or "", MISSING if variable.required else DEFAULT
+        rows.append(Row(variable.name, value, origin, variable.description))
+    return rows
+
+
+def _known(table: Table, given: Given) -> Iterator[Variable]:
+    """The variables of a table, in place of those that an operator names the ones that are given."""
+    for variable in table.variables:
+        if ANY not in variable.path:
+            yield variable
+    for path in given.leaves:
+        variable = table.find(path)
+        if variable is not None and variable not in table.variables:
+            yield variable
 
 
 def variables(settings: type[ChassisSettings]) -> list[Variable]:

@@ -4,7 +4,19 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from core.settings.types import CorsOrigin, DatabaseUrl, MailUrl, Network, Sender, WebUrl
+from core.settings.types import (
+    CorsOrigin,
+    CountsUrl,
+    DatabaseUrl,
+    Fault,
+    MailUrl,
+    Network,
+    Rate,
+    SecretUrl,
+    Sender,
+    Token,
+    WebUrl,
+)
 
 PORT_MAX = 65_535
 
@@ -27,7 +39,10 @@ class ServerSettings(Group):
         default=500, ge=1, le=10_000, description="Requests in progress at once; one more is answered 503."
     )
     body_max_bytes: int = Field(
-        default=1_048_576, ge=1, le=104_857_600, description="The largest request body; a larger one is answered 413."
+        default=1_048_576,
+        ge=1,
+        le=104_857_600,
+        description="The largest request body, unless its operation has a limit; a larger one is answered 413.",
     )
     body_timeout_s: float = Field(default=10, gt=0, le=300, description="How long a request body may take to arrive.")
     request_timeout_s: float = Field(
@@ -35,6 +50,12 @@ class ServerSettings(Group):
     )
     readiness_interval_s: float = Field(
         default=5, gt=0, le=60, description="How often the critical checks behind /readyz run."
+    )
+    loop_stall_ms: int = Field(
+        default=100,
+        ge=20,
+        le=10_000,
+        description="How long one step may hold the event loop before the log says where.",
     )
     open_timeout_s: float = Field(
         default=10, gt=0, le=120, description="How long one resource may take to open at startup."
@@ -69,7 +90,7 @@ class ServerSettings(Group):
                 "must not exceed termination_grace_s"
             )
         if faults:
-            raise ValueError("; ".join(faults))
+            raise Fault("; ".join(faults))
         return self
 
 
@@ -80,19 +101,38 @@ class LogSettings(Group):
     format: Literal["json", "console"] = Field(default="json", description="One JSON object a line, or lines to read.")
 
 
+class TracingSettings(Group):
+    """How much is traced; where the spans go, the variables OTEL_EXPORTER_OTLP_… say."""
+
+    ratio: float = Field(
+        default=0.01, ge=0, le=1, description="The share of requests that are traced, unless the caller decides it."
+    )
+
+
 class CorsSettings(Group):
     """Which web pages of other origins may call the API."""
 
     allow_origins: tuple[CorsOrigin, ...] = Field(default=(), description="Origins that may call; empty closes CORS.")
-    allow_methods: tuple[str, ...] = Field(
-        default=("GET", "POST", "PUT", "PATCH", "DELETE"), description="Methods that such a page may use."
+    allow_methods: tuple[Token, ...] = Field(
+        default=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), description="Methods that such a page may use."
     )
-    allow_headers: tuple[str, ...] = Field(
+    allow_headers: tuple[Token, ...] = Field(
         default=("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"),
         description="Request headers that such a page may send.",
     )
-    expose_headers: tuple[str, ...] = Field(
-        default=("ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "X-Request-ID"),
+    expose_headers: tuple[Token, ...] = Field(
+        default=(
+            "Deprecation",
+            "ETag",
+            "Idempotent-Replayed",
+            "Link",
+            "Location",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+            "Sunset",
+            "X-Request-ID",
+        ),
         description="Response headers that such a page may read.",
     )
     allow_credentials: bool = Field(default=False, description="Whether such a page may send cookies.")
@@ -104,7 +144,7 @@ class CorsSettings(Group):
     def _any_origin_has_no_credentials(self) -> Self:
         # The Fetch standard, section 3.2.5: a browser refuses the pair, and reflecting the origin opens every session.
         if self.allow_credentials and "*" in self.allow_origins:
-            raise ValueError("allow_credentials needs named origins in allow_origins, not *")
+            raise Fault("allow_credentials needs named origins in allow_origins, not *")
         return self
 
 
@@ -129,6 +169,17 @@ class MailSettings(Group):
     url: MailUrl = Field(description="The server that takes the mail.")
     sender: Sender = Field(description="The sender that mail shows.")
     timeout_s: float = Field(default=10, gt=0, le=120, description="How long handing over one message may take.")
+
+
+class RateLimitSettings(Group):
+    """How often clients may call, and where that is counted."""
+
+    per_client: Rate | None = Field(
+        default=None, description="What one client address may ask of the whole service; more is answered 429."
+    )
+    storage: CountsUrl = Field(
+        default=SecretUrl("memory://"), description="Where requests are counted; replicas that share it share limits."
+    )
 
 
 class TokenSettings(Group):
@@ -156,5 +207,5 @@ class ClientSettings(Group):
     @model_validator(mode="after")
     def _an_attempt_fits(self) -> Self:
         if self.attempt_timeout_s > self.timeout_s:
-            raise ValueError("an attempt may take longer than the call: attempt_timeout_s exceeds timeout_s")
+            raise Fault("an attempt may take longer than the call: attempt_timeout_s exceeds timeout_s")
         return self

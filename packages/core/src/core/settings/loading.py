@@ -1,7 +1,7 @@
 """Reading the settings of a process once, from layers of which each may override the one below."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -49,6 +49,34 @@ def load(
     Raises:
         ConfigurationError: some of it is wrong, unknown or missing; it names all of that at once.
     """
+    given = gather(settings, defaults=defaults, overrides=overrides, environ=environ, env_file=env_file)
+    built, problems = _built(settings, given.leaves)
+    if built is None or given.problems:
+        notes = _notes(f"{settings.name}_ENVIRONMENT".upper(), given.environment, env_file, chosen=given.is_chosen)
+        raise ConfigurationError(settings.name, [*problems, *given.problems], notes)
+    return Loaded(built, {path: leaf.origin for path, leaf in given.leaves.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the layers say, not validated yet, and what of it has no place."""
+
+    leaves: Leaves
+    problems: Sequence[Problem]
+    # The one that decides which files are read; whether it was given at all.
+    environment: object
+    is_chosen: bool
+
+
+def gather(
+    settings: type[ChassisSettings],
+    *,
+    defaults: Mapping[str, object] | None = None,
+    overrides: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    env_file: Path = Path(".env"),
+) -> Given:
+    """Every value given, the highest layer's where several have one; `load` says which layers there are."""
     if not settings.name:
         raise TypeError(f"{settings.__name__} has no env_prefix, so no variable is its own")
     reader = Reader(table_of(settings))
@@ -56,14 +84,10 @@ def load(
     given = reader.environment(os.environ if environ is None else environ)
     highest = reader.nested(overrides or {}, OVERRIDE)
     first = {path: (lowest | given | highest)[path] for path in _FIRST if path in lowest | given | highest}
-    environment = first[_FIRST[0]].value if _FIRST[0] in first else settings.model_fields["environment"].default
+    is_chosen = _FIRST[0] in first
+    environment = first[_FIRST[0]].value if is_chosen else settings.model_fields["environment"].default
     files = _files(reader, first, env_file if environment == "local" else None)
-    leaves = lowest | files | given | highest
-    built, problems = _built(settings, leaves)
-    if built is None or reader.problems:
-        notes = _notes(reader.table.name(_FIRST[0]), environment, env_file, chosen=_FIRST[0] in first)
-        raise ConfigurationError(settings.name, [*problems, *reader.problems], notes)
-    return Loaded(built, {path: leaf.origin for path, leaf in leaves.items()})
+    return Given(lowest | files | given | highest, reader.problems, environment, is_chosen)
 
 
 def _files(reader: Reader, first: Leaves, env_file: Path | None) -> Leaves:

@@ -16,13 +16,19 @@ from core.settings.groups import (
     DatabaseSettings,
     LogSettings,
     MailSettings,
+    RateLimitSettings,
     ServerSettings,
     TokenSettings,
+    TracingSettings,
 )
 from core.settings.report import ConfigurationError, problems_in
 from core.settings.strength import LENGTH_MIN, LOCAL_SECRET_KEY, weakness
 from core.settings.trees import Values, groups_of, merged, plain, section
-from core.settings.types import Frozen, SecretKey, SecretUrl, WebUrl
+from core.settings.types import Fault, Frozen, SecretKey, SecretUrl, WebUrl
+
+LOOPBACK = "127.0.0.1"
+# A browser cannot open "every address"; this machine is one of them.
+_EVERY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "::1", "": LOOPBACK}  # noqa: S104 - looked up, not bound
 
 
 class ChassisSettings(BaseSettings, frozen=True, extra="forbid", hide_input_in_errors=True, env_nested_delimiter="__"):
@@ -43,6 +49,7 @@ class ChassisSettings(BaseSettings, frozen=True, extra="forbid", hide_input_in_e
     server: ServerSettings = Field(default=ServerSettings(), description="How the process listens and stops.")
     public_url: WebUrl = Field(description="Where clients reach this service; every link in an answer starts with it.")
     logs: LogSettings = Field(default=LogSettings(), description="What is logged, and in which form.")
+    tracing: TracingSettings = Field(default=TracingSettings(), description="How much is traced.")
     cors: CorsSettings = Field(default=CorsSettings(), description="Which web pages of other origins may call.")
     docs_enabled: bool = Field(default=True, description="Whether /docs and /openapi.json are answered.")
 
@@ -68,13 +75,11 @@ class ChassisSettings(BaseSettings, frozen=True, extra="forbid", hide_input_in_e
     @classmethod
     def local_defaults(cls, given: Mapping[str, Any]) -> Values:
         """What the environment `local` supplies beneath `given`. A service adds its own: `merged(super()…, {…})`."""
-        port = str(section(given, "server").get("port", 8000))
-        # A port that is none is refused in its own name, not in that of the URL as well.
-        acceptable = port.isdecimal() and int(port) <= PORT_MAX
         return {
-            "public_url": f"http://127.0.0.1:{port}" if acceptable else "http://127.0.0.1",
-            "server": {"host": "127.0.0.1", "drain_delay_s": 0},
+            "public_url": _local_url(section(given, "server")),
+            "server": {"host": LOOPBACK, "drain_delay_s": 0},
             "logs": {"format": "console"},
+            "tracing": {"ratio": 1},
         }
 
     @classmethod
@@ -98,6 +103,11 @@ class ServiceSettings(ChassisSettings):
     mail: MailSettings = Field(description="How mail leaves.")
     clients: Frozen[ClientSettings] = Field(default={}, description="Sibling services that this one calls, by name.")
     tokens: TokenSettings = Field(default=TokenSettings(), description="Whose access tokens are believed.")
+    rate_limits: RateLimitSettings = Field(default=RateLimitSettings(), description="How often clients may call.")
+    routers: tuple[str, ...] = Field(
+        default=(),
+        description="The routers to serve, each named by its first tag; empty serves all. Events and jobs run anyway.",
+    )
     secret_key: SecretKey = Field(description="The key that every other key of this service is derived from.")
     data_dir: Path | None = Field(default=None, description="Where a laptop keeps data; refused outside local.")
 
@@ -133,12 +143,22 @@ class ServiceSettings(ChassisSettings):
     def _not_guessable(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
         reason = weakness(key.get_secret_value())
         if reason and (info.data.get("environment") != "local" or len(key) < LENGTH_MIN):
-            raise ValueError(reason)
+            raise Fault(reason)
         return key
 
     @field_validator("data_dir", mode="after")
     @classmethod
     def _only_on_a_laptop(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
         if folder is not None and info.data.get("environment") != "local":
-            raise ValueError("only the environment local keeps data in a folder")
+            raise Fault("only the environment local keeps data in a folder")
         return folder
+
+
+def _local_url(server: Mapping[str, Any]) -> str:
+    """Where a browser on this machine reaches a process that listens as `server` says."""
+    host, port = str(server.get("host", LOOPBACK)), str(server.get("port", 8000))
+    reached = _EVERY_ADDRESS.get(host, host)
+    authority = f"[{reached}]" if ":" in reached else reached
+    # A port that is none is refused in its own name, not in that of the URL as well.
+    acceptable = port.isdecimal() and int(port) <= PORT_MAX
+    return f"http://{authority}:{port}" if acceptable else f"http://{authority}"

@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import Secret, SecretStr, ValidationError
 
 from core.redaction import MASK, redact
+from core.settings.types import Fault
 from core.settings.variables import Location, Table, Variable
 
 # EX_CONFIG in sysexits.h: an orchestrator can tell a wrong configuration from a crash.
@@ -56,9 +57,10 @@ def problems_in(error: ValidationError, table: Table) -> Iterator[Problem]:
     """What pydantic refused, in the words of the table; its own messages may quote what they refuse."""
     for line in error.errors(include_url=False):
         path = tuple(part for part in line["loc"] if isinstance(part, str))
-        reason = redact(str(line.get("ctx", {}).get("error", "")))
+        fault = line.get("ctx", {}).get("error", "")
+        reason = redact(str(fault))
         variable = table.find(path)
-        if variable is None or variable.secret:
+        if (variable is None or variable.secret) and not isinstance(fault, Fault):
             reason = _scrubbed(reason, line["input"])
         if variable is None:
             yield _out_of_place(table, path, reason)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Annotated, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -10,9 +11,12 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, IPvAnyNetwork, PlainSerializer, Secret, SecretStr
 
 from core.redaction import redact
+from core.settings.rates import ACCEPTED, rate
 
 Item = TypeVar("Item")
 
+# Narrower than a token of RFC 9110 (section 5.6.2), and enough for every method and header name in use.
+_TOKEN = re.compile(r"[A-Za-z0-9._-]+|\*")
 _SENDER = re.compile(r"(?:[^<>@\r\n]+ <[^<>@\s]+@[^<>@\s]+>)|[^<>@\s]+@[^<>@\s]+")
 
 
@@ -22,6 +26,10 @@ class Accepts:
 
     what: str
     how: str = ""
+
+
+class Fault(ValueError):
+    """A refusal in words that quote nothing of what is refused: no mask may cut them where both share a word."""
 
 
 class SecretUrl(Secret[str]):
@@ -46,17 +54,17 @@ def _parsed(url: str) -> SplitResult | None:
 def _web_url(url: str) -> str:
     parts = _parsed(url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or " " in url:
-        raise ValueError("it is not an http or https URL")
+        raise Fault("it is not an http or https URL")
     if "@" in parts.netloc:
-        raise ValueError("it carries credentials")
+        raise Fault("it carries credentials")
     if url.endswith("/") or "?" in url or "#" in url:
-        raise ValueError("it ends in a slash, or has a query or a fragment")
+        raise Fault("it ends in a slash, or has a query or a fragment")
     return url
 
 
 def _cors_origin(origin: str) -> str:
     if origin != "*" and urlsplit(_web_url(origin)).path:
-        raise ValueError("an origin has no path")
+        raise Fault("an origin has no path")
     return origin
 
 
@@ -64,18 +72,21 @@ def _secret_parts(url: SecretUrl) -> SplitResult:
     parts = _parsed(url.get_secret_value())
     # Where a password ends early, its rest stands where the port, the path or the query would.
     if parts is None or "@" in parts.path + parts.query or parts.fragment:
-        raise ValueError("it is not well formed; in a password, write @ as %40, / as %2F, # as %23 and ? as %3F")
+        raise Fault("it is not well formed; in a password, write @ as %40, / as %2F, # as %23 and ? as %3F")
+    # No part of a URL (RFC 3986, appendix C): the redactor takes it for the end of one, and would show the rest.
+    if re.search(r"""[\s"<>]""", parts.netloc):
+        raise Fault("it holds a space, a quote, < or >; in a password, write them as %20, %22, %3C and %3E")
     return parts
 
 
 def _database_url(url: SecretUrl) -> SecretUrl:
     parts = _secret_parts(url)
     if parts.scheme not in {"postgresql", "postgresql+asyncpg"}:
-        raise ValueError("it is not a postgresql:// URL")
+        raise Fault("it is not a postgresql:// URL")
     if not parts.path.strip("/"):
-        raise ValueError("it names no database")
+        raise Fault("it names no database")
     if not parts.hostname and "host=" not in parts.query:
-        raise ValueError("it names no host")
+        raise Fault("it names no host")
     return url
 
 
@@ -84,14 +95,37 @@ def _mail_url(url: SecretUrl) -> SecretUrl:
     folder = parts.scheme == "file" and parts.path and not parts.netloc
     server = parts.scheme in {"smtp", "smtps"} and parts.hostname
     if not folder and not server:
-        raise ValueError("it is neither smtp://host:port nor file:folder")
+        raise Fault("it is neither smtp://host:port nor file:folder")
     return url
+
+
+def _counts_url(url: SecretUrl) -> SecretUrl:
+    parts = _secret_parts(url)
+    if parts.scheme == "memory" and not parts.netloc and not parts.path:
+        return url
+    server = parts.scheme in {"redis", "rediss", "valkey", "valkeys"} and parts.hostname
+    if not server or not re.fullmatch(r"(/\d*)?", parts.path) or parts.query:
+        raise Fault("it is neither memory:// nor valkey://host:port/number")
+    if find_spec("valkey") is None:
+        raise Fault("what speaks to such a server is not installed: the service has to depend on core[valkey]")
+    return url
+
+
+def _rate(text: str) -> str:
+    rate(text)
+    return text
 
 
 def _sender(address: str) -> str:
     if not _SENDER.fullmatch(address):
-        raise ValueError("it is not a mail address")
+        raise Fault("it is not a mail address")
     return address
+
+
+def _token(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise Fault("it has more than letters, digits, ., _ and - in it")
+    return name
 
 
 def _frozen(mapping: Mapping[str, Item]) -> Mapping[str, Item]:
@@ -112,7 +146,14 @@ MailUrl = Annotated[
     AfterValidator(_mail_url),
     Accepts("smtp://user:password@host:587, smtps://user:password@host:465, or file:folder to keep mail in a folder"),
 ]
+CountsUrl = Annotated[
+    SecretUrl,
+    AfterValidator(_counts_url),
+    Accepts("memory:// for this process alone, or valkey://user:password@host:6379/0 (valkeys, redis, rediss)"),
+]
+Rate = Annotated[str, AfterValidator(_rate), Accepts(ACCEPTED)]
 Sender = Annotated[str, AfterValidator(_sender), Accepts("a mail address, or Name <address>")]
+Token = Annotated[str, AfterValidator(_token), Accepts("a name of letters, digits, ., _ and -, or * for any")]
 SecretKey = Annotated[
     SecretStr,
     Accepts(

@@ -81,9 +81,11 @@ class Table:
             + variable.path[len(path) :]
             for variable in self.variables
         )
-        # 0.75: BILLING_DATABASE_URL finds BILLING_DATABASE__URL, BILLING_COLOUR finds nothing.
-        found = get_close_matches(self.name(path), [self.name(place) for place in meant], n=1, cutoff=0.75)
-        return found[0] if found else None
+        # Without the prefix, which all have in common. 0.75: DATABASE_URL finds DATABASE__URL, COLOUR finds nothing.
+        names = {"__".join(place): self.name(place) for place in meant}
+        within = [self.name(variable.path) for variable in self.variables if variable.path[1:] == path]
+        found = [names[name] for name in get_close_matches("__".join(path), names, n=1, cutoff=0.75)]
+        return next(iter([*found, *within]), None)
 
 
 def as_text(value: object) -> str:
