@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 SCRIPT = Path(__file__).parent / "served.py"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
@@ -13,13 +14,14 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
-import core.server
+import core.server.in_flight
 from core.application import chassis
 from core.lifespan import StartupError
 from core.routing import Router
 from core.server import listen, serve
 from core.settings import ChassisSettings
 from core.telemetry.logs import logging_to_stdout
+from core.testing.exits import exits
 
 MODE, SETTINGS = sys.argv[1:]
 log = structlog.get_logger("served")
@@ -39,6 +41,16 @@ async def slow(seconds: float) -> Told:
     log.info("slow began")
     await asyncio.sleep(seconds)
     return Told()
+
+
+@router.get("/blocking")
+async def blocking(seconds: float, *, password: str = "canary") -> Told:
+    nap(seconds)
+    return Told()
+
+
+def nap(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 @router.get("/endless")
@@ -105,14 +117,14 @@ async def lifespan(_readiness):
 
 def main() -> int:
     if MODE == "impatient":
-        core.server.CANCEL_GRACE_S = 0.4
+        core.server.in_flight.CANCEL_GRACE_S = 0.4
     settings = ChassisSettings(environment="local", public_url="http://127.0.0.1", **json.loads(SETTINGS))
     listener = listen("127.0.0.1", 0)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     with logging_to_stdout(level="info", form="json"):
         return serve(
-            chassis("served", settings, routers=[router], lifespan=lifespan), settings.server, listener=listener
+            chassis("served", settings, routers=[router, exits], lifespan=lifespan), settings.server, listener=listener
         )
 
 

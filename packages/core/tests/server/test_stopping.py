@@ -8,6 +8,7 @@ import pytest
 import uvicorn
 
 from core.server import ChassisServer, ListenError, listen
+from core.watchdog import Watchdog
 
 
 def test_a_signal_lets_it_drain_then_finish_then_end_with_0(serve, eventually):
@@ -109,7 +110,8 @@ def test_a_socket_listens_at_once(host):
 
 
 async def test_an_application_that_has_no_readiness_drains_all_the_same():
-    server = ChassisServer(uvicorn.Config("unused:app", log_config=None), drain_delay_s=0)
+    watchdog = Watchdog(stall_s=1, exchange_of=lambda _: None)
+    server = ChassisServer(uvicorn.Config("unused:app", log_config=None), drain_delay_s=0, watchdog=watchdog)
     server.lifespan = SimpleNamespace(state={})
     server.should_exit = True
     await server.main_loop()

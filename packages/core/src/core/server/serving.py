@@ -1,0 +1,81 @@
+"""From the first request to the exit code."""
+
+import asyncio
+import logging
+import socket
+import sys
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from core.lifespan import StartupError
+from core.middleware.edge import exchange_of
+from core.redaction import redact
+from core.server.in_flight import InFlight
+from core.server.uvicorn_server import ChassisServer
+from core.settings import ServerSettings
+from core.watchdog import Watchdog, loop_lag
+
+EXIT_OK = 0
+# It stopped, but not as it should: work was cut off, or a resource did not close.
+EXIT_UNCLEAN = 1
+EXIT_STARTUP = 3
+
+log = structlog.get_logger("core.server")
+
+
+def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) -> int:
+    """Serves until a signal; returns the exit code of the process."""
+    in_flight = InFlight(app)
+    config = _config(in_flight, settings)
+    uvicorn_log = logging.getLogger("uvicorn")
+    uvicorn_log.setLevel(logging.WARNING)
+    watchdog = Watchdog(stall_s=settings.loop_stall_ms / 1000, exchange_of=exchange_of)
+    server = ChassisServer(config, drain_delay_s=settings.drain_delay_s, watchdog=watchdog)
+    token = loop_lag.set(watchdog.lag)
+    runner = asyncio.Runner(loop_factory=config.get_loop_factory())
+    try:
+        runner.run(server.serve(sockets=[listener]))
+    except SystemExit:
+        # uvicorn's way to say that the application did not start.
+        sys.stderr.write(f"{redact(_sentence(in_flight.failure))}\n")
+        return EXIT_STARTUP
+    finally:
+        loop_lag.reset(token)
+        if server.force_exit:
+            # Whoever insisted wants no story of what was cut off on the way.
+            uvicorn_log.setLevel(logging.CRITICAL)
+        if not in_flight.stuck:
+            # It waits for every task, and those would never end.
+            runner.close()
+        uvicorn_log.setLevel(logging.WARNING)
+    return EXIT_UNCLEAN if in_flight.failure or in_flight.cut_off or server.force_exit else EXIT_OK
+
+
+def _config(app: ASGIApp, settings: ServerSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The walk through trusted proxies is the chassis' own.
+        proxy_headers=False,
+        backlog=settings.backlog,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=settings.graceful_timeout_s,
+        # Without it, one request can see the context of another on the same connection.
+        reset_contextvars=True,
+    )
+
+
+def _sentence(failure: BaseException | None) -> str:
+    if isinstance(failure, StartupError):
+        return str(failure)
+    # Nobody foresaw it: whoever has to find it needs the traceback, too.
+    log.critical("the application did not start", exc_info=failure)
+    return f"The application did not start: {type(failure).__name__}: {failure}"

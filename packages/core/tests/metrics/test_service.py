@@ -1,0 +1,121 @@
+"""What a whole service measures of its database, its outbox and its process."""
+
+import asyncio
+from datetime import timedelta
+
+from example.app import create_app
+from sqlalchemy import func, insert, text
+
+from core.database import measure_pools, open_database
+from core.events import Backlog
+from core.events.tables import outbox
+from core.ids import new_id
+from core.metrics import Metrics
+from core.telemetry.logs import logging_to
+from core.telemetry.writer import LineWriter
+from core.testing import running
+
+POOL, STATE = "db_client_connection_pool_name", "db_client_connection_state"
+
+
+def read(metrics, name):
+    (family,) = (each for each in metrics.collect() if each.name == name)
+    return {tuple(sample.labels.values()): sample.value for sample in family.samples}
+
+
+async def test_both_pools_tell_what_is_used_what_is_idle_and_who_waits(settings, becomes):
+    small = settings.database.model_copy(update={"pool_size": 2, "read_pool_size": 2})
+    metrics = Metrics()
+    async with open_database(small, name="test") as database:
+        measure_pools(database, metrics)
+        idle = {("write", "used"): 0, ("write", "idle"): 2, ("read", "used"): 0, ("read", "idle"): 2}
+        assert read(metrics, "db_client_connection_count") == idle
+        assert read(metrics, "db_client_connection_max") == {("write",): 2, ("read",): 2}
+        leave = asyncio.Event()
+
+        async def write() -> None:
+            async with database.transaction() as session:
+                await session.execute(text("SELECT 1"))
+                await leave.wait()
+
+        async def look() -> None:
+            async with database.reads._connection():
+                await leave.wait()
+
+        tasks = [asyncio.create_task(work()) for work in (write, write, write, look, look, look, look)]
+
+        async def waiting() -> bool:
+            return read(metrics, "db_client_connection_pending_requests") == {("write",): 1, ("read",): 2}
+
+        assert await becomes(waiting)
+        busy = {("write", "used"): 2, ("write", "idle"): 0, ("read", "used"): 2, ("read", "idle"): 0}
+        assert read(metrics, "db_client_connection_count") == busy
+        leave.set()
+        await asyncio.gather(*tasks)
+        assert read(metrics, "db_client_connection_count") == idle
+        assert read(metrics, "db_client_connection_pending_requests") == {("write",): 0, ("read",): 0}
+
+
+async def test_the_backlog_of_the_outbox_is_told_by_state(database):
+    metrics = Metrics()
+    backlog = Backlog(database, metrics)
+    assert (read(metrics, "outbox_events"), read(metrics, "outbox_oldest_age_seconds")) == ({}, {})
+
+    await backlog.measure()
+    assert read(metrics, "outbox_events") == {("due",): 0, ("delayed",): 0, ("retrying",): 0, ("dead",): 0}
+    assert read(metrics, "outbox_oldest_age_seconds") == {(): 0}
+
+    def event(**columns):
+        return {"id": new_id(), "type": "t", "subject": "s", "sequence": 1, "time": func.now(), "data": {}} | columns
+
+    ago, hence = func.now() - timedelta(seconds=90), func.now() + timedelta(hours=1)
+    async with database.transaction() as session:
+        for row in (
+            event(due_at=ago),
+            event(due_at=func.now(), attempts=3),
+            event(due_at=hence),
+            event(due_at=hence, attempts=1),
+            event(due_at=ago - timedelta(days=1), dead_at=func.now(), attempts=12),
+            event(due_at=ago - timedelta(days=2), sent_at=func.now()),
+        ):
+            await session.execute(insert(outbox).values(**row))
+    await backlog.measure()
+    assert read(metrics, "outbox_events") == {("due",): 2, ("delayed",): 1, ("retrying",): 1, ("dead",): 1}
+    assert 90 <= read(metrics, "outbox_oldest_age_seconds")[()] < 120
+
+
+async def test_a_backlog_that_is_not_known_has_no_value(database, admin):
+    metrics = Metrics()
+    backlog = Backlog(database, metrics)
+    await backlog.measure()
+    database.reads.pool.terminate()
+    await backlog.measure()
+    assert (read(metrics, "outbox_events"), read(metrics, "outbox_oldest_age_seconds")) == ({}, {})
+
+
+async def test_a_service_measures_its_backlog_by_itself(anywhere, scrape, becomes):
+    async def measured() -> bool:
+        return bool(await scrape(anywhere, "outbox_events", "state"))
+
+    assert await becomes(measured)
+    connections = await scrape(anywhere, "db_client_connection_count", POOL, STATE)
+    assert connections.keys() == {(pool, state) for pool in ("write", "read") for state in ("used", "idle")}
+    assert (await scrape(anywhere, "log_lines_dropped_total")) == {(): 0}
+
+
+async def test_a_service_that_starts_again_counts_on(service, settings, ports, scrape):
+    app = service.create_app(settings, ports)
+    for begun in (1, 2):
+        async with running(app) as client:
+            await client.get("/livez")
+            counts = await scrape(client, "http_server_request_duration_seconds_count", "http_route")
+            assert counts["/livez",] == begun
+
+
+async def test_lines_that_were_lost_are_counted(settings, ports, scrape, monkeypatch):
+    monkeypatch.setattr("core.telemetry.writer.LINES_MAX", 0)
+    async with running(create_app(settings, ports)) as client:
+        with logging_to(LineWriter(), level="info", form="json"):
+            await client.get("/livez")
+            await client.get("/livez")
+            assert await scrape(client, "log_lines_dropped_total") == {(): 2}
