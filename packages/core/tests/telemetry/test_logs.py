@@ -11,17 +11,20 @@ import pytest
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from core.telemetry.exchange import Exchange, current_exchange, current_service, request_id, service_name
+from core.telemetry.exchange import Exchange, Identity, current_exchange, current_service, request_id
 from core.telemetry.logs import access_line, logging_to_stdout
 
 CANARY = "hunter2-canary"
 FORMS = ["json", "console"]
 
+BILLING = Identity("billing", "1.2.3", "staging")
+OF_BILLING = {"service.name": "billing", "service.version": "1.2.3", "deployment.environment.name": "staging"}
+
 log = structlog.get_logger("tests")
 
 
-def exchange(**given) -> Exchange:
-    return Exchange(**({"service": "billing", "request_id": "id-1", "method": "GET", "client": "192.0.2.7"} | given))
+def exchange() -> Exchange:
+    return Exchange(service=BILLING, request_id="id-1", method="GET", client="192.0.2.7")
 
 
 @dataclass
@@ -51,7 +54,7 @@ def test_a_line_is_json_and_says_when_what_and_for_whom(written):
     assert line == {
         "event": "paid",
         "level": "info",
-        "service.name": "billing",
+        **OF_BILLING,
         "request_id": "id-1",
         "amount_minor": 100,
     }
@@ -59,13 +62,21 @@ def test_a_line_is_json_and_says_when_what_and_for_whom(written):
 
 def test_work_outside_a_request_is_said_in_the_name_of_its_service(written):
     lines = written()
-    token = current_service.set("users")
+    token = current_service.set(BILLING)
     log.info("swept")
-    assert (service_name(), request_id()) == ("users", None)
+    assert request_id() is None
     current_service.reset(token)
     line = json.loads(lines[0])
-    assert (line["service.name"], "request_id" in line) == ("users", False)
-    assert service_name() is None
+    assert line.items() >= OF_BILLING.items()
+    assert "request_id" not in line
+
+
+@pytest.mark.parametrize("process", [BILLING, None])
+def test_what_no_service_says_is_said_in_the_name_of_the_process_if_it_has_one(written, process):
+    lines = written(process=process)
+    log.info("stopped")
+    line = json.loads(lines[0])
+    assert {name: line[name] for name in OF_BILLING if name in line} == (OF_BILLING if process else {})
 
 
 @pytest.mark.parametrize("name", ["sqlalchemy.engine", "uvicorn.error", "asyncio"])
@@ -79,7 +90,7 @@ def test_lines_of_the_standard_library_and_of_uvicorn_come_the_same_way(written,
     assert line == {
         "event": "1 of 2",
         "level": "warning",
-        "service.name": "billing",
+        **OF_BILLING,
         "request_id": "id-1",
         "host": "db-1",
     }
@@ -189,7 +200,7 @@ def test_an_access_line_is_whole(written):
     assert line == {
         "level": "info",
         "event": "request",
-        "service.name": "billing",
+        **OF_BILLING,
         "request_id": "id-1",
         "method": "GET",
         "route": "/v1/things/{thing_id}",

@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 import httpx
+from opentelemetry.trace import Tracer
 
 from core.client.retrying import Retrying
+from core.tracing import NO_TRACER
 
 CONNECTIONS_MAX = 100
 # Well below what a server keeps (75 s in core.server): it must not be the one that closes a connection we just chose.
@@ -56,6 +58,7 @@ async def open_clients(
     transports: Mapping[str, httpx.AsyncBaseTransport] = NO_TRANSPORTS,
     *,
     request_id: Callable[[], str | None],
+    tracer: Tracer = NO_TRACER,
 ) -> AsyncGenerator[Clients]:
     """One client a configured sibling; connects at its first call, and closes when the block ends.
 
@@ -68,7 +71,7 @@ async def open_clients(
     async with AsyncExitStack() as stack:
         by_name = {}
         for name, upstream in upstreams.items():
-            client = _Client(upstream, transports.get(name), tls=tls, request_id=request_id)
+            client = _Client(upstream, transports.get(name), tls=tls, request_id=request_id, tracer=tracer)
             by_name[name] = await stack.enter_async_context(client)
         yield Clients(MappingProxyType(by_name))
 
@@ -83,6 +86,7 @@ class _Client(httpx.AsyncClient):
         *,
         tls: ssl.SSLContext | None,
         request_id: Callable[[], str | None],
+        tracer: Tracer,
     ) -> None:
         super().__init__(
             base_url=upstream.url,
@@ -92,6 +96,7 @@ class _Client(httpx.AsyncClient):
                 attempt_timeout_s=upstream.attempt_timeout_s,
                 retries_max=upstream.retries_max,
                 closes=transport is None,
+                tracer=tracer,
             ),
             timeout=upstream.attempt_timeout_s,
             # All callers share this client: what one is given must not be sent for another.

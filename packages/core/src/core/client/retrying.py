@@ -10,6 +10,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
+from opentelemetry.trace import Tracer
+
+from core.client.spans import attempt_span, tell_status
+from core.tracing import NO_TRACER
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 BACKOFF_S = 0.1
@@ -34,6 +38,7 @@ class Retrying(httpx.AsyncBaseTransport):
         retries_max: int,
         closes: bool = True,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._transport = transport
         self._timeout_s = timeout_s
@@ -41,6 +46,7 @@ class Retrying(httpx.AsyncBaseTransport):
         self._retries_max = retries_max
         self._closes = closes
         self._sleep = sleep
+        self._tracer = tracer
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The first answer that is final, or the last of those that were not.
@@ -55,7 +61,7 @@ class Retrying(httpx.AsyncBaseTransport):
         while True:
             pause = _backoff_s(attempt)
             try:
-                response = await self._attempt(request)
+                response = await self._attempt(request, attempt)
             except httpx.TransportError as failed:
                 if attempt == retries_max or _is_ours(failed) or clock() + pause >= deadline:
                     raise
@@ -71,12 +77,15 @@ class Retrying(httpx.AsyncBaseTransport):
             await self._sleep(pause)
             attempt += 1
 
-    async def _attempt(self, request: httpx.Request) -> httpx.Response:
-        try:
-            async with asyncio.timeout(self._attempt_timeout_s):
-                return await self._transport.handle_async_request(request)
-        except TimeoutError as late:
-            raise httpx.ReadTimeout("the attempt took too long", request=request) from late
+    async def _attempt(self, request: httpx.Request, number: int) -> httpx.Response:
+        with attempt_span(self._tracer, request, number) as span:
+            try:
+                async with asyncio.timeout(self._attempt_timeout_s):
+                    response = await self._transport.handle_async_request(request)
+            except TimeoutError as late:
+                raise httpx.ReadTimeout("the attempt took too long", request=request) from late
+            tell_status(span, response.status_code)
+        return response
 
     async def aclose(self) -> None:
         """Closes the transport below, if it is this one's to close."""

@@ -1,0 +1,25 @@
+"""Traces: one provider of spans a service, a decision at its entrance, and OTLP for those who collect them."""
+
+from core.tracing.provider import Tracing
+from core.tracing.spans import (
+    NO_TRACER,
+    current_traceparent,
+    describe_request,
+    inject,
+    is_traced,
+    record_failure,
+    span,
+    trace_fields,
+)
+
+__all__ = [
+    "NO_TRACER",
+    "Tracing",
+    "current_traceparent",
+    "describe_request",
+    "inject",
+    "is_traced",
+    "record_failure",
+    "span",
+    "trace_fields",
+]
