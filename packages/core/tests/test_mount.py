@@ -11,11 +11,13 @@ from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from core.application import chassis
+from core.dependencies.resources import STATE
 from core.lifespan import StartupError, started
 from core.mount import Dispatch, Mounts, ServiceMount
+from core.ports import Ports
 from core.routing import Router
 from core.settings import ChassisSettings
-from core.testing import SERVICE_URL, Host, problem, running
+from core.testing import SERVICE_URL, Host, MovableClock, problem, running
 from core.web.probes import Readiness
 
 
@@ -46,8 +48,15 @@ async def seen(request: Request, answer: Annotated[str, Depends(_answer)], rest:
     return Seen(path=path, root_path=root_path, found=found, keys=sorted(keys), answer=answer)
 
 
-def app_with(name: str, log: list[str] | None = None, *, failure: Exception | None = None, state: Any = ()):
-    """A service that notes when it starts and stops."""
+def app_with(
+    name: str,
+    log: list[str] | None = None,
+    *,
+    failure: Exception | None = None,
+    stops: Exception | None = None,
+    state: Any = (),
+):
+    """A service that notes when it starts and stops, and may fail at either."""
     said = log if log is not None else []
 
     @asynccontextmanager
@@ -57,6 +66,8 @@ def app_with(name: str, log: list[str] | None = None, *, failure: Exception | No
             raise failure
         yield dict(state)
         said.append(f"{name} stops")
+        if stops:
+            raise stops
 
     settings = ChassisSettings(environment="local", public_url=f"{SERVICE_URL}/{name}")
     return chassis(name, settings, routers=[router], lifespan=lifespan)
@@ -185,6 +196,28 @@ async def test_a_service_that_does_not_start_is_named_and_the_others_stop(failur
             pass
     assert str(refused.value) == sentence
     assert said == ["users starts", "billing starts", "users stops"]
+
+
+async def test_a_service_that_does_not_stop_keeps_no_other_from_stopping():
+    said: list[str] = []
+    failing = app_with("billing", said, stops=OSError("no disk"))
+    mounts = [ServiceMount("users", app_with("users", said)), ServiceMount("billing", failing)]
+    mounts.append(ServiceMount("later", app_with("later", said)))
+    with pytest.raises(OSError, match="no disk"):
+        async with Mounts(mounts).lifespan():
+            pass
+    assert said[3:] == ["later stops", "billing stops", "users stops"]
+
+
+async def test_two_applications_of_one_service_share_no_resource(service, settings):
+    clocks = [MovableClock(), MovableClock()]
+    apps = [service.create_app(settings, Ports(clock=clock)) for clock in clocks]
+    mounts = [ServiceMount(name, app) for name, app in zip("ab", apps, strict=True)]
+    async with Mounts(mounts).lifespan():
+        first, second = (mount.state[STATE] for mount in mounts)
+        assert (first.clock, second.clock) == tuple(clocks)
+        assert first.database.engine is not second.database.engine
+        assert first.wake_relay != second.wake_relay
 
 
 async def test_two_applications_of_one_service_share_nothing():

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.lifespan import started
+from core.lifespan import held_back, started
 
 
 class ServiceMount:
@@ -53,12 +53,16 @@ class Mounts:
     async def lifespan(self) -> AsyncIterator[None]:
         """Starts every service; one that fails stops those that had started, and is named.
 
+        Their relays and jobs begin when all have started: what they call is there.
+
         Raises:
             StartupError: a service did not start.
         """
         async with AsyncExitStack() as stack:
-            for mount in self.services:
-                await stack.enter_async_context(mount.lifespan())
+            with held_back() as all_started:
+                for mount in self.services:
+                    await stack.enter_async_context(mount.lifespan())
+            all_started.set()
             yield
 
 

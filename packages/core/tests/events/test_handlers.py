@@ -96,3 +96,11 @@ def test_a_handler_that_the_inbox_could_not_tell_from_another_is_refused():
     handlers.once("thing.lost")(make())
     with pytest.raises(ValueError, match=r"make\.<locals>\.same handles thing\.made twice"):
         handlers.once("thing.made")(make())
+
+
+@pytest.mark.parametrize("way", ["on", "once"])
+def test_a_handler_that_is_not_async_is_refused(way):
+    def forgot(*_: object) -> None: ...
+
+    with pytest.raises(TypeError, match="forgot is no async function"):
+        getattr(Handlers(), way)("thing.made")(forgot)

@@ -78,6 +78,14 @@ async def test_an_application_that_never_answers_can_be_given_up():
     assert app.heard == ["lifespan.startup", "cancelled"]
 
 
+async def test_an_application_that_does_not_stop_can_be_given_up():
+    app = App(shutdown="hang")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05), started(app, name="example"):
+            pass
+    assert app.heard == ["lifespan.startup", "lifespan.shutdown", "cancelled"]
+
+
 async def test_an_application_that_fails_to_stop_is_told():
     with pytest.raises(RuntimeError, match="broken pipe"):
         async with started(App(shutdown="raise"), name="example"):

@@ -118,3 +118,27 @@ async def test_a_task_that_swallows_its_cancellation_is_named_and_left_behind(qu
 async def test_a_supervisor_without_tasks_ends():
     async with Supervisor():
         pass
+
+
+async def test_a_task_starts_when_what_it_waits_for_has_returned():
+    ready, began = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        await ready.wait()
+
+    async def work() -> None:
+        began.set()
+        await asyncio.sleep(60)
+
+    async with asyncio.timeout(5), Supervisor() as tasks:
+        tasks.start("held back", work, after=wait)
+        await asyncio.sleep(0.05)
+        assert not began.is_set()
+        ready.set()
+        await began.wait()
+
+
+async def test_a_task_that_still_waits_ends_with_the_process():
+    async with asyncio.timeout(5), Supervisor() as tasks:
+        tasks.start("held back", lambda: asyncio.sleep(0), after=lambda: asyncio.sleep(60))
+        await asyncio.sleep(0.01)

@@ -2,16 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from inspect import iscoroutinefunction
+from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.database import Database
 from core.events.event import Event
 from core.events.tables import inbox
-
-if TYPE_CHECKING:
-    from core.database import Database
 
 # The last argument is the service's resources, whose room stands above this one.
 Handle = Callable[[Event, Any], Awaitable[None]]
@@ -24,7 +23,7 @@ class Subscription:
 
     type: str
     consumer: str
-    handle: "Callable[[Event, Database, Any], Awaitable[None]]"
+    handle: Callable[[Event, Database, Any], Awaitable[None]]
     # Whether it holds a connection all the time that it runs.
     in_transaction: bool
 
@@ -36,10 +35,15 @@ class Handlers:
         self.subscriptions: list[Subscription] = []
 
     def on(self, type_: str) -> Callable[[Handle], Handle]:
-        """The function runs at least once for an event, with no transaction open: for mail and calls to others."""
+        """The function runs at least once for an event, with no transaction open: for mail and calls to others.
+
+        Raises:
+            TypeError: it is not async.
+            ValueError: it handles that type already.
+        """
 
         def register(handle: Handle) -> Handle:
-            async def deliver(event: Event, _database: "Database", resources: object) -> None:
+            async def deliver(event: Event, _database: Database, resources: object) -> None:
                 await handle(event, resources)
 
             self._add(Subscription(type_, _consumer(handle), deliver, in_transaction=False))
@@ -48,12 +52,17 @@ class Handlers:
         return register
 
     def once(self, type_: str) -> Callable[[HandleOnce], HandleOnce]:
-        """The function's effect happens once for an event: it is committed together with the row that remembers it."""
+        """The function's effect happens once for an event: it is committed together with the row that remembers it.
+
+        Raises:
+            TypeError: it is not async.
+            ValueError: it handles that type already.
+        """
 
         def register(handle: HandleOnce) -> HandleOnce:
             consumer = _consumer(handle)
 
-            async def deliver(event: Event, database: "Database", resources: object) -> None:
+            async def deliver(event: Event, database: Database, resources: object) -> None:
                 async with database.transaction() as session:
                     first = insert(inbox).values(consumer=consumer, event_id=event.id).on_conflict_do_nothing()
                     if await session.scalar(first.returning(inbox.c.event_id)) is not None:
@@ -74,4 +83,8 @@ class Handlers:
 
 
 def _consumer(handle: Callable[..., object]) -> str:
-    return f"{handle.__module__}.{handle.__qualname__}"
+    name = f"{handle.__module__}.{handle.__qualname__}"
+    if not iscoroutinefunction(handle):
+        # Here, not at the first event, which would be given up after all its attempts.
+        raise TypeError(f"{name} is no async function")
+    return name

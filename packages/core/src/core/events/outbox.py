@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from opentelemetry.trace import Tracer
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.clock import Clock
+from core.events.spans import publish_span
 from core.events.tables import outbox
 from core.ids import new_id
+from core.tracing import NO_TRACER, current_traceparent
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Events:
     session: AsyncSession
     clock: Clock
     wake: Callable[[], None]
+    tracer: Tracer = NO_TRACER
 
     async def emit(
         self,
@@ -40,8 +44,10 @@ class Events:
             "time": self.clock.now(),
             "data": dict(data),
         }
-        # The database's clock decides what is due: one clock for all replicas.
-        await self.session.execute(insert(outbox).values(**row, due_at=func.now() + delay))
+        with publish_span(self.tracer, type_, row["id"]):
+            # The database's clock decides what is due: one clock for all replicas.
+            due = {"due_at": func.now() + delay, "traceparent": current_traceparent()}
+            await self.session.execute(insert(outbox).values(**row, **due))
         if not delay:
             # Not only once: the end of a savepoint counts as a commit, too.
             sqlalchemy_event.listen(self.session.sync_session, "after_commit", lambda _: self.wake())

@@ -27,22 +27,23 @@ async def started(app: ASGIApp, *, name: str) -> AsyncIterator[dict[str, Any]]:
         await app(scope, conversation.receive, conversation.send)
 
     task = asyncio.create_task(run(), name=f"{name} lifespan")
+    failure = None
     try:
         await conversation.tell("lifespan.startup", task)
-    except asyncio.CancelledError:
-        # Whoever waited for the start has given up.
-        task.cancel()
-        await asyncio.wait([task])
-        raise
-    if task.done():
-        _raise(name, task.exception(), conversation.failure)
-    try:
-        yield state
+        if task.done():
+            _raise(name, task.exception(), conversation.failure)
+        try:
+            yield state
+        finally:
+            if not task.done():
+                await conversation.tell("lifespan.shutdown", task)
+                await asyncio.wait([task])
+            failure = task.exception()
     finally:
         if not task.done():
-            await conversation.tell("lifespan.shutdown", task)
+            # Whoever waited for it was cancelled.
+            task.cancel()
             await asyncio.wait([task])
-        failure = task.exception()
     if failure is not None:
         raise failure
 
