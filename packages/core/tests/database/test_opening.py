@@ -39,7 +39,8 @@ async def test_the_first_transaction_and_the_first_read_connect_nothing(opened, 
     async with opened(pool_size=5, read_pool_size=5) as database:
         pids = await admin.fetch(PIDS)
         assert len(pids) == 4
-        await database.ping()
+        async with database.transaction() as session:
+            await session.execute(text("SELECT 1"))
         await database.reads.first(THING, id="00000000-0000-0000-0000-000000000000")
         assert await admin.fetch(PIDS) == pids
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -93,6 +94,54 @@ async def test_an_outage_is_told_to_be_over_soon_and_is_over_by_itself(serving, 
     assert "hunter2" not in str(logs)
 
 
+async def test_a_restart_under_load_is_nothing_but_503s_until_it_is_over(
+    serving, server, stopped, becomes, database_url
+):
+    client, _ = serving
+    statuses: list[int] = []
+    stop = asyncio.Event()
+
+    async def load(number: int) -> None:
+        while not stop.is_set():
+            writes = make(client, f"{number}-{len(statuses)}")
+            answers = await asyncio.gather(writes, client.get(A_THING), client.get("/v1/things"))
+            statuses.extend(answer.status_code for answer in answers)
+
+    async def answered(*wanted: int) -> None:
+        """Until each of them has been answered some times from now on."""
+        before = len(statuses)
+
+        async def all_were() -> bool:
+            return all(statuses[before:].count(status) > 5 for status in wanted)
+
+        await becomes(all_were)
+
+    async def answered_without(unwanted: int) -> None:
+        """Until ten answers in a row are others."""
+
+        async def are_others() -> bool:
+            return unwanted not in statuses[-10:]
+
+        await becomes(are_others)
+
+    async with asyncio.TaskGroup() as clients:
+        for number in range(3):
+            clients.create_task(load(number))
+        await answered(201, 200, 404)
+        await stopped()
+        await answered(503)
+        await asyncio.to_thread(server.start)
+        await answered(201, 200, 404)
+        # Each lost connection may be noticed by one more request.
+        await answered_without(503)
+        stop.set()
+    assert set(statuses) == {200, 201, 404, 503}
+    admin = await asyncpg.connect(database_url)
+    busy = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'example' AND state <> 'idle'"
+    await becomes(lambda: admin.fetchval(busy))
+    await admin.close()
+
+
 async def test_readiness_falls_and_rises_and_liveness_does_not_care(serving, server, stopped):
     client, readiness = serving
     assert (await client.get("/readyz")).status_code == 200
@@ -144,3 +193,15 @@ async def test_a_server_that_hangs_does_not_hold_a_request_beyond_its_deadline(s
             assert problem(await ask(client)) == (504, "timed_out")
     app.deadlines.timeout_s = 12
     assert (await client.get("/v1/things")).status_code == 200
+
+
+@pytest.mark.parametrize(("ask", "call"), [(write, "prepare"), (read, "fetchrow")])
+async def test_a_statement_that_meets_the_servers_farewell_is_an_outage(serving, monkeypatch, ask, call):
+    """asyncpg then fails to change its state; a restart under load shows it some of the times."""
+
+    async def meet(*_: object, **__: object) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    client, _ = serving
+    monkeypatch.setattr(asyncpg.Connection, call, meet)
+    assert problem(await ask(client)) == (503, "database_unavailable")

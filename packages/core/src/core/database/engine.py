@@ -1,21 +1,27 @@
 """The database of one service: a pool for transactions, a pool for reads, and one meaning of "unavailable"."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import cast
 
 import asyncpg
 import orjson
+from opentelemetry.trace import Tracer
 from sqlalchemy import event, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from core.cancellation import settled
+from core.database.heartbeat import Heartbeat
 from core.database.outage import OUTAGES, DatabaseUnavailable, tell_outage
+from core.database.pools import CountingPool
 from core.database.reads import ReadSession, open_reads
-from core.database.settled import settled
+from core.database.statements import trace_statements
 from core.errors import DomainError
 from core.settings import DatabaseSettings
+from core.tracing import NO_TRACER
 
 WARM_CONNECTIONS = 2
 # How much longer than the server's own limit a statement may take before the server counts as hung.
@@ -29,6 +35,12 @@ class Database:
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     reads: ReadSession
+    heartbeat: Heartbeat
+
+    @property
+    def pool(self) -> CountingPool:
+        """The connections of transactions."""
+        return cast("CountingPool", self.engine.pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -51,15 +63,6 @@ class Database:
         except PoolTimeoutError as full:
             raise DatabaseUnavailable from full
 
-    async def ping(self) -> None:
-        """One round trip.
-
-        Raises:
-            DatabaseUnavailable: there was no answer.
-        """
-        async with self.transaction() as session:
-            await session.execute(text("SELECT 1"))
-
 
 async def ended(session: AsyncSession, failure: BaseException) -> None:
     """Ends the transaction of work that failed: commits for a refusal that keeps its changes, else rolls back."""
@@ -72,7 +75,9 @@ async def ended(session: AsyncSession, failure: BaseException) -> None:
 
 
 @asynccontextmanager
-async def open_database(settings: DatabaseSettings, *, name: str) -> AsyncIterator[Database]:
+async def open_database(
+    settings: DatabaseSettings, *, name: str, tracer: Tracer = NO_TRACER
+) -> AsyncIterator[Database]:
     """Opens both pools and makes their first connections, so that the first request opens none.
 
     Raises:
@@ -98,9 +103,25 @@ async def open_database(settings: DatabaseSettings, *, name: str) -> AsyncIterat
             message = f"{type(failed).__name__}: {failed}"
             raise DatabaseUnavailable from ConnectionError(message)
 
+    engine = _engine(settings, connect)
+    trace_statements(engine, tracer)
+    heartbeat = Heartbeat(connect)
+    try:
+        await _warm(engine, min(WARM_CONNECTIONS, settings.pool_size))
+        async with open_reads(
+            dsn, settings=settings, server_settings=server_settings, limits=limits, tracer=tracer
+        ) as reads:
+            yield Database(engine, async_sessionmaker(engine, expire_on_commit=False), reads, heartbeat)
+    finally:
+        heartbeat.close()
+        await engine.dispose()
+
+
+def _engine(settings: DatabaseSettings, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> AsyncEngine:
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
+        poolclass=CountingPool,
         pool_size=settings.pool_size,
         # Connections that are opened for a peak and dropped after it cost a third of the throughput.
         max_overflow=0,
@@ -112,12 +133,7 @@ async def open_database(settings: DatabaseSettings, *, name: str) -> AsyncIterat
         json_deserializer=orjson.loads,
     )
     event.listen(engine.sync_engine, "handle_error", tell_outage)
-    try:
-        await _warm(engine, min(WARM_CONNECTIONS, settings.pool_size))
-        async with open_reads(dsn, settings=settings, server_settings=server_settings, limits=limits) as reads:
-            yield Database(engine, async_sessionmaker(engine, expire_on_commit=False), reads)
-    finally:
-        await engine.dispose()
+    return engine
 
 
 async def _warm(engine: AsyncEngine, connections: int) -> None:

@@ -10,6 +10,8 @@ from core.errors import Unavailable
 OUTAGES: tuple[type[Exception], ...] = (
     OSError,
     asyncpg.InterfaceError,
+    # A statement met the server's farewell: the connection is about to close.
+    asyncpg.InternalClientError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.PostgresConnectionError,
@@ -24,9 +26,16 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class DatabaseTooSlow(DatabaseUnavailable):
+    """The database took too long to answer."""
+
+    code = "database_too_slow"
+
+
 # Class 08: connection exceptions; 53: no more connections or memory; 57: shut down, starting, cancelled by time-out
 # (PostgreSQL, appendix A).
 _OUTAGE_CLASSES = ("08", "53", "57")
+_QUERY_CANCELED = "57014"
 
 
 def tell_outage(context: ExceptionContext) -> None:
@@ -39,5 +48,16 @@ def tell_outage(context: ExceptionContext) -> None:
     if not isinstance(failed, Exception):
         # A statement that was cancelled: SQLAlchemy discards its connection, but the server is well.
         return
-    if context.is_disconnect or (getattr(failed, "sqlstate", None) or "").startswith(_OUTAGE_CLASSES):
-        raise DatabaseUnavailable from failed
+    # SQLAlchemy's own type of each error of asyncpg has that error as its cause.
+    lost = context.is_disconnect or isinstance(failed.__cause__, asyncpg.InternalClientError)
+    if lost or (_sqlstate(failed) or "").startswith(_OUTAGE_CLASSES):
+        raise outage(failed) from failed
+
+
+def outage(failed: Exception) -> DatabaseUnavailable:
+    """What an outage is to its caller. What a time-out cancelled has changed nothing: 503 and not 504."""
+    return DatabaseTooSlow() if _sqlstate(failed) == _QUERY_CANCELED else DatabaseUnavailable()
+
+
+def _sqlstate(failed: Exception) -> str | None:
+    return getattr(failed, "sqlstate", None)

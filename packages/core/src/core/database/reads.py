@@ -4,7 +4,6 @@ Ten times less work for the event loop than an ORM session, and no BEGIN, COMMIT
 one statement on its own snapshot, on a connection that the server itself keeps read-only.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,12 +11,15 @@ from typing import Any, Generic, TypeVar
 
 import asyncpg
 import orjson
+from opentelemetry.trace import Tracer
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import ARRAY, Float, Numeric, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from core.database.outage import OUTAGES, DatabaseUnavailable
+from core.database.outage import OUTAGES, DatabaseUnavailable, outage
+from core.database.pools import Gate
+from core.database.statements import statement_span
 from core.settings import DatabaseSettings
 
 Row = TypeVar("Row", bound=BaseModel)
@@ -110,9 +112,9 @@ class ReadSession:
     """Runs queries outside any transaction."""
 
     pool: asyncpg.Pool
-    # At most as many readers as connections, so that only a contended wait pays for a timer.
-    free: asyncio.Semaphore
+    free: Gate
     wait_s: float
+    tracer: Tracer
 
     async def first(self, query: Query[Row], /, **given: Any) -> Row | None:
         """The first row, or None.
@@ -122,7 +124,8 @@ class ReadSession:
         """
         values = query.arguments(given)
         async with self._connection() as connection:
-            record = await connection.fetchrow(query.sql, *values)
+            with statement_span(self.tracer, query.sql):
+                record = await connection.fetchrow(query.sql, *values)
         return None if record is None else query.one(record)
 
     async def all(self, query: Query[Row], /, **given: Any) -> list[Row]:
@@ -133,24 +136,21 @@ class ReadSession:
         """
         values = query.arguments(given)
         async with self._connection() as connection:
-            records = await connection.fetch(query.sql, *values)
+            with statement_span(self.tracer, query.sql):
+                records = await connection.fetch(query.sql, *values)
         return query.many(records)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         try:
-            if self.free.locked():
-                async with asyncio.timeout(self.wait_s):
-                    await self.free.acquire()
-            else:
-                await self.free.acquire()
+            await self.free.enter(wait_s=self.wait_s)
             try:
                 async with self.pool.acquire() as connection:
                     yield connection
             finally:
                 self.free.release()
         except OUTAGES as failed:
-            raise DatabaseUnavailable from failed
+            raise outage(failed) from failed
 
 
 class _ReadOnlyConnection(asyncpg.Connection):
@@ -167,7 +167,12 @@ async def _install_codecs(connection: asyncpg.Connection) -> None:
 
 @asynccontextmanager
 async def open_reads(
-    dsn: str, *, settings: DatabaseSettings, server_settings: Mapping[str, str], limits: Mapping[str, float]
+    dsn: str,
+    *,
+    settings: DatabaseSettings,
+    server_settings: Mapping[str, str],
+    limits: Mapping[str, float],
+    tracer: Tracer,
 ) -> AsyncIterator[ReadSession]:
     """Opens a pool of read-only connections, its first ones made.
 
@@ -187,6 +192,6 @@ async def open_reads(
     except (*OUTAGES, asyncpg.PostgresError) as failed:
         raise DatabaseUnavailable from failed
     try:
-        yield ReadSession(pool, asyncio.Semaphore(settings.read_pool_size), settings.pool_timeout_s)
+        yield ReadSession(pool, Gate(settings.read_pool_size), settings.pool_timeout_s, tracer)
     finally:
         pool.terminate()
