@@ -16,7 +16,7 @@ from core.dependencies import PageDep, ResourcesDep, page
 from core.ids import new_id
 from core.routing import Router, register
 from core.testing import problem, running
-from core.web.pages import InvalidCursor, Page, PageOf, PageQuery, decode_cursor, encode_cursor
+from core.web.pages import Instant, InvalidCursor, Page, PageOf, PageQuery, decode_cursor, encode_cursor
 
 KEY = b"k" * 32
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -104,9 +104,13 @@ def test_there_is_a_cursor_only_where_there_is_more(rows, shown, more):
 
 
 class Filtered(PageQuery):
-    """A list with a filter."""
+    """A list with filters."""
 
     colour: str | None = None
+    created_at_gte: Instant | None = None
+    created_at_lt: Instant | None = None
+    price_gt: int | None = None
+    price_lte: int | None = None
 
 
 lists = Router(prefix="/v1/lists", tags=["lists"])
@@ -191,6 +195,49 @@ async def test_what_a_list_does_not_know_is_refused(client, query, pointer):
     response = await client.get("/v1/lists/plain", params=query)
     assert problem(response) == (422, "validation_failed")
     assert [each["pointer"] for each in response.json()["errors"]] == [pointer]
+
+
+FILTERS = {
+    "created_at[gte]": "2026-01-02T03:04:05+01:00",
+    "created_at[lt]": "2026-02-01T00:00:00Z",
+    "price[gt]": "1",
+    "price[lte]": "9",
+}
+
+
+async def test_a_filter_may_have_an_operator(client):
+    response = await client.get("/v1/lists/filtered", params=FILTERS)
+    assert response.status_code == 200
+    document = (await client.get("/openapi.json")).json()
+    parameters = document["paths"]["/v1/lists/filtered"]["get"]["parameters"]
+    names = {document["components"]["parameters"][each["$ref"].rsplit("/")[-1]]["name"] for each in parameters}
+    assert names == {"limit", "cursor", "colour", *FILTERS}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("created_at[gte]", at) for at in ("2026-01-02", "2026-01-02T03:04:05", "soon", "")),
+        ("created_at[gte]", "0001-01-01T00:00:00+14:00"),
+        *(("created_at[ne]", "2026-01-02T00:00:00Z"), ("created_at[gte][lt]", "2026-01-02T00:00:00Z")),
+        *(("created_at_gte", "2026-01-02T00:00:00Z"), ("created_at", "2026-01-02T00:00:00Z"), ("price[gt]", "cheap")),
+        ("colour[gte]", "red"),
+    ],
+)
+async def test_a_filter_that_is_none_is_refused(client, name, value):
+    response = await client.get("/v1/lists/filtered", params={name: value})
+    assert problem(response) == (422, "validation_failed")
+    assert [each["pointer"] for each in response.json()["errors"]] == [f"#/query/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("again", "answer"),
+    [({"created_at[gte]": "2026-01-02T02:04:05Z"}, 200), ({"created_at[gte]": "2026-01-02T03:04:05Z"}, 422)],
+)
+async def test_a_cursor_belongs_to_an_instant_however_it_is_written(client, again, answer):
+    cursor = await cursor_of(client, "/v1/lists/filtered", **FILTERS)
+    response = await client.get("/v1/lists/filtered", params=FILTERS | again | {"cursor": cursor})
+    assert response.status_code == answer
 
 
 async def test_pages_are_stable_while_rows_come_and_go(client, database):

@@ -15,8 +15,7 @@ from core.errors import Conflict, DomainError, FieldError, Invalid
 from core.ids import TypeId
 from core.routing import Router
 from core.testing import SERVICE_URL, problem
-from core.web.problem_pages import problem_kinds
-from core.web.problems import ERRORS_MAX, STATUS, Problems, from_http, from_validation, status_of
+from core.web.problems import ERRORS_MAX, STATUS, Problems, from_http, from_validation, problem_kinds, status_of
 
 CANARY = "canary-hunter2"
 # Those of other tests, and of whatever else this process has loaded, are not ours to judge.
@@ -144,6 +143,8 @@ def test_a_problem_can_have_members_of_its_own():
     ("error", "header", "value"),
     [
         (errors.Unauthenticated(), "www-authenticate", "Bearer"),
+        (errors.InsufficientScope(), "www-authenticate", 'Bearer error="insufficient_scope"'),
+        (errors.Forbidden(), "www-authenticate", None),
         (errors.RateLimited(retry_after_s=7), "retry-after", "7"),
         (errors.Unavailable(), "retry-after", "1"),
         (errors.TimedOut(), "retry-after", None),
@@ -346,3 +347,13 @@ async def test_a_page_of_a_problem_without_a_code_of_its_own_is_its_parents(anyw
     assert Unnamed.code == "payment_failed"
     assert Unnamed not in list(problem_kinds())
     assert "It has no code" not in (await anywhere.get("/problems/payment_failed")).text
+
+
+def test_a_status_keeps_the_detail_of_the_refusal_that_caused_it_and_its_own_where_they_differ():
+    same, other = HTTPException(413), HTTPException(413)
+    same.__cause__ = errors.ContentTooLarge("At most 5 bytes are accepted.")
+    other.__cause__ = errors.NotFound("Nothing here.")
+    assert [from_http(error).detail for error in (same, other)] == [
+        "At most 5 bytes are accepted.",
+        errors.ContentTooLarge.title(),
+    ]

@@ -3,14 +3,16 @@
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
+from core.database import Position
 from core.errors import FieldError, Invalid
 
 LIMIT_DEFAULT = 20
@@ -23,7 +25,17 @@ _PAYLOAD_BYTES = 8 + 16
 
 Item = TypeVar("Item", bound=BaseModel)
 Row = TypeVar("Row")
-Position = tuple[datetime, UUID]
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as beyond:
+        raise ValueError("in UTC, this is no year of the calendar") from beyond
+
+
+# A time with its offset, as a filter takes it; the same instant is the same filter however it is written.
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 def _at_most(limit: int) -> int:
@@ -31,8 +43,13 @@ def _at_most(limit: int) -> int:
     return min(limit, LIMIT_MAX)
 
 
-class PageQuery(BaseModel, extra="forbid"):
-    """The query parameters of a list; a list with filters extends it."""
+def _bracketed(name: str) -> str:
+    """`created_at_gte` as a caller writes it: `created_at[gte]`."""
+    return re.sub(r"_(gt|gte|lt|lte)$", r"[\1]", name)
+
+
+class PageQuery(BaseModel, extra="forbid", alias_generator=_bracketed):
+    """The query parameters of a list; one with filters extends it: `created_at_gte: Instant` is `created_at[gte]`."""
 
     limit: Annotated[int, Field(ge=1, description=f"Rows a page, {LIMIT_MAX} at most."), AfterValidator(_at_most)] = (
         LIMIT_DEFAULT

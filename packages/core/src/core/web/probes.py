@@ -100,11 +100,12 @@ async def _failure_of(check: Check) -> str | None:
     return None
 
 
-_PATHS = frozenset({"/livez", "/readyz", "/startupz"})
+# `/metrics` among them: what happens under load is what it is there to show.
+_PATHS = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
 
 
 def is_probe(scope: Scope) -> bool:
-    """Whether a request asks for one of the probes, here or below a mount."""
+    """Whether a request is an orchestrator's or a scraper's, here or below a mount: served always, and by any name."""
     return scope["path"].removeprefix(scope.get("root_path", "")) in _PATHS
 
 

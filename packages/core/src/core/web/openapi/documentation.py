@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page: serialised once, sent with an ETag, and readable without a network."""
+"""Serves the OpenAPI document and its page: serialised once, sent with an ETag, and readable without a network."""
 
 import hashlib
 import mimetypes
@@ -9,63 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from core.web.problems import MEDIA_TYPE
+from core.web.etags import EntityTags
 from core.web.routes import PlainMount, PlainRoute
-
-_PROBLEM = {
-    "type": "object",
-    "title": "Problem",
-    "description": "A problem document (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "code", "instance", "request_id"],
-    "properties": {
-        "type": {"type": "string", "format": "uri", "description": "A page that explains the code."},
-        "title": {"type": "string", "description": "Constant for a code."},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What happened this time."},
-        "code": {"type": "string", "description": "Stable; what a client decides on."},
-        "instance": {"type": "string", "format": "uri"},
-        "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "code", "detail"],
-                "properties": {name: {"type": "string"} for name in ("pointer", "code", "detail")},
-            },
-        },
-    },
-}
-# FastAPI's own shape of a refused request, which no service answers.
-_REPLACED_SCHEMAS = ("HTTPValidationError", "ValidationError")
-_REFERENCE = {"$ref": "#/components/responses/Problem"}
-
-
-def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """Documents the problem shape on every operation, by reference, in place of FastAPI's own."""
-    components = document.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
-    for name in _REPLACED_SCHEMAS:
-        schemas.pop(name, None)
-    schemas["Problem"] = _PROBLEM
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    components["responses"] = {"Problem": {"description": "The request was refused.", "content": content}}
-    for operations in document.get("paths", {}).values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = _REFERENCE
-    return document
-
-
-def openapi_of(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of a service, as it is committed and served."""
-    if app.openapi_schema is None:
-        app.openapi_schema = with_problems(FastAPI.openapi(app))
-    return app.openapi_schema
 
 
 class OpenApiDocument:
@@ -82,15 +31,9 @@ class OpenApiDocument:
             self._body = orjson.dumps(self._make())
             self._etag = f'"{hashlib.sha256(self._body).hexdigest()[:16]}"'
         headers = {"ETag": self._etag, "Cache-Control": "no-cache"}
-        if _has(request.headers.get("if-none-match", ""), self._etag):
+        if EntityTags.parse(request.headers.get("if-none-match", "")).has_weakly(self._etag):
             return Response(status_code=304, headers=headers)
         return Response(self._body, media_type="application/json", headers=headers)
-
-
-def _has(if_none_match: str, etag: str) -> bool:
-    """Whether one of the tags is this one, compared weakly: a proxy that compresses makes it weak."""
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or tags == ["*"]
 
 
 # Every URL is relative: the page cannot know below which path a proxy shows it.

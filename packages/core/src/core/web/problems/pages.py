@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from core.errors import DomainError, NotFound
-from core.web.problems import Problems, status_of
+from core.web.problems.documents import Problems
+from core.web.problems.statuses import status_of
 from core.web.routes import PlainRoute
 
 
