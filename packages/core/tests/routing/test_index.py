@@ -10,10 +10,11 @@ import pytest
 import uvicorn
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.routing import APIRoute
 from starlette.endpoints import HTTPEndpoint
 from starlette.routing import Match, Route
 
-from core.routing import install, installed
+from core.routing import Router, install, installed, register
 from core.routing.index import RouteIndex
 
 
@@ -314,6 +315,47 @@ async def test_the_last_of_many_routes_is_one_of_few_candidates():
     index = index_of(app)
     assert index.find("/v1/things-99/7").routes == [app.routes[99]]
     assert index.find("/v1/things-100/7").routes == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "matched"),
+    [
+        ("GET", "/v1/domain-0/things/a/parts/0", ["/v1/domain-0/things/{thing}/parts/0"]),
+        ("GET", "/v1/domain-49/things/a/parts/9", ["/v1/domain-49/things/{thing}/parts/9"]),
+        # Once for the Allow, once by FastAPI.
+        ("PUT", "/v1/domain-49/things/a/parts/9", ["/v1/domain-49/things/{thing}/parts/9"] * 2),
+        ("GET", "/v1/domain-49/things/a/parts/10", []),
+    ],
+)
+async def test_of_500_routes_in_50_routers_a_request_is_matched_against_its_own_alone(ask, method, path, matched):
+    app, asked = FastAPI(redirect_slashes=False, openapi_url=None), []
+
+    async def read(thing: str) -> str:
+        return thing
+
+    for domain in range(50):
+        router = Router(prefix=f"/v1/domain-{domain}", tags=["things"])
+        for number in range(10):
+            router.add_api_route(f"/things/{{thing}}/parts/{number}", read)
+        register(app, router)
+    for route in app.routes:
+        assert isinstance(route, APIRoute)
+        vars(route)["path_regex"] = Listening(route, asked)
+    install(app)
+    asked.clear()
+    await ask(app, method, path)
+    assert asked == matched
+
+
+class Listening:
+    """The expression of a route, which notes whenever a path is held against it."""
+
+    def __init__(self, route, asked):
+        self.route, self.expression, self.asked = route, route.path_regex, asked
+
+    def match(self, path):
+        self.asked.append(self.route.path)
+        return self.expression.match(path)
 
 
 async def test_the_paths_of_a_route_share_one_entry(app, ask):

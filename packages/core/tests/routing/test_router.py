@@ -39,7 +39,6 @@ def things(make, **options):
         tags=["things"],
         dependencies=[Depends(guard)],
         responses={404: {"description": "There is no such thing."}},
-        deprecated=True,
         **options,
     )
 

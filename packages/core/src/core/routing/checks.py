@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match, WebSocketRoute
 from starlette.types import Scope
 
+from core.routing.deprecation import DeprecatedRoute
 from core.routing.providers import provider_problems
 
 # A text that only the same or a wider parameter matches stands for all that a parameter matches.
@@ -34,16 +35,19 @@ class RoutingError(Exception):
         self.problems = tuple(problems)
 
 
-def check(app: FastAPI) -> None:
+def check(app: FastAPI, *, elsewhere: Collection[str | None] = ()) -> None:
     """Refuse an app whose routes break a rule; apps mounted in it are not entered.
+
+    `elsewhere` are paths that other deployments of the service serve, and a deprecated operation may lead to.
 
     Raises:
         RoutingError: two operations have one operationId, an earlier route hides a later one, a route states no
-            response model, an endpoint or a dependency is not async or has the wrong scope, or a parameter is not
-            what its annotation meant.
+            response model, an endpoint or a dependency is not async or has the wrong scope, a parameter is not what its
+            annotation meant, or a deprecation lacks its date, its order or its successor.
     """
     routes = list(iter_route_contexts(app.routes))
     problems = [problem for rule in _RULES for problem in rule(routes)]
+    problems += _idle_deprecations(routes, elsewhere)
     if problems:
         raise RoutingError(list(dict.fromkeys(problems)))
 
@@ -111,6 +115,21 @@ def _misused_providers(routes: Sequence[RouteContext]) -> Iterator[str]:
     for route in routes:
         if (dependant := getattr(route, "dependant", None)) is not None:
             yield from provider_problems(dependant)
+
+
+def _idle_deprecations(routes: Sequence[RouteContext], elsewhere: Collection[str | None]) -> Iterator[str]:
+    paths = {route.path for route in routes} | set(elsewhere)
+    for route in routes:
+        operation = f"{'|'.join(sorted(route.methods or ()))} {route.path}"
+        if not isinstance(route.original_route, DeprecatedRoute):
+            if getattr(route, "deprecated", None):
+                yield f"{operation} is deprecated and does not say since when: use core.routing's Deprecation"
+            continue
+        deprecation = route.original_route.deprecation
+        if deprecation.sunset is not None and deprecation.sunset < deprecation.since:
+            yield f"{operation} goes on {deprecation.sunset}, before it is deprecated on {deprecation.since}"
+        if deprecation.successor is not None and deprecation.successor not in paths:
+            yield f"{operation} is succeeded by {deprecation.successor}, which is no route"
 
 
 _RULES = (_repeated_operation_ids, _hidden_routes, _missing_response_models, _misused_providers)

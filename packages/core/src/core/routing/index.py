@@ -2,12 +2,14 @@
 
 It only narrows the list that FastAPI scans. FastAPI still matches, answers 404, enters mounts and tells its telemetry,
 and a route that the index does not understand is a candidate for every path: where an upgrade moves an attribute,
-routing is slow, not wrong. On the way it serves HEAD wherever there is a GET, and completes the Allow of a 405.
+routing is slow, not wrong, and core.routing.inactive says so at the start. On the way it serves HEAD wherever there is
+a GET, and completes the Allow of a 405.
 """
 
 import copy
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
@@ -17,16 +19,22 @@ from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # A route class with a `matches` of its own (Host, an included router, a custom route) decides for itself, on any path.
-_UNDERSTOOD = {kind.matches for kind in (Route, WebSocketRoute, Mount, APIRoute, APIWebSocketRoute)}
+_UNDERSTOOD = (Route, WebSocketRoute, Mount, APIRoute, APIWebSocketRoute)
 # These never match a slash; `path` and custom convertors may.
 _ONE_SEGMENT = {StringConvertor, IntegerConvertor, FloatConvertor, UUIDConvertor}
+ANY_REQUEST = {"type": "http", "method": "GET", "path": "/", "root_path": "", "query_string": b"", "headers": []}
 _PARAMETER = re.compile(r"\{([a-zA-Z_]\w*)(?::\w+)?\}")
 
 
 def install(app: FastAPI) -> None:
-    """Put the index before the app's router, unless something stands there already (the app's `max_body_size`)."""
-    if getattr(app.router, "middleware_stack", None) == app.router.app:
-        app.router.middleware_stack = RouteIndex(app.router)
+    """Put the index before the app's router, unless something stands there already (the app's `max_body_size`).
+
+    An app of another FastAPI, in which something that the index needs has moved, goes without: see `inactive`.
+    """
+    # What an upgrade breaks is unknown; whatever it is, FastAPI's own search is right.
+    with suppress(Exception):
+        if app.router.middleware_stack == app.router.app:
+            app.router.middleware_stack = RouteIndex(app.router)
 
 
 def installed(app: FastAPI) -> bool:
@@ -35,14 +43,29 @@ def installed(app: FastAPI) -> bool:
 
 
 class RouteIndex:
-    """What Starlette calls as the router's middleware stack. It steps aside while the app redirects slashes."""
+    """What Starlette calls as the router's middleware stack. It steps aside while the app redirects slashes.
+
+    Making one fails, however that shows, where a router is not what the index takes it for.
+    """
 
     def __init__(self, router: APIRouter) -> None:
         self._router = router
         self._build()
+        # All that a request will touch: what has moved is met here, and not by a request.
+        _ = self.steps_aside, self.find("/"), self._everything.allowed(dict(ANY_REQUEST))
+
+    @property
+    def steps_aside(self) -> bool:
+        """Whether FastAPI searches alone: it must try every route on a second path."""
+        return self._router.redirect_slashes
+
+    @property
+    def unread(self) -> list[BaseRoute]:
+        """The routes that decide for themselves: each is tried on every path."""
+        return [self._routes[position] for position in self._tree.unread]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._router.redirect_slashes:
+        if scope["type"] == "lifespan" or self.steps_aside:
             await self._router.app(scope, receive, send)
             return
         scope.setdefault("router", self._router)
@@ -87,7 +110,7 @@ class Candidates:
 
     async def answer_method(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer where the method may be one that no route of this path takes."""
-        allowed = self._allowed(scope)
+        allowed = self.allowed(scope)
         if scope["method"] == "HEAD" and "GET" in allowed:
             await _head(self.app, scope, receive, send)
             return
@@ -99,17 +122,17 @@ class Candidates:
                 refused.headers = {"Allow": ", ".join(sorted(allowed))}
             raise
 
-    def _allowed(self, scope: Scope) -> set[str]:
+    def allowed(self, scope: Scope) -> set[str]:
         """The methods of the path; none where a route takes the request as it is, or where no route knows the path."""
         allowed: set[str] = set()
         for route in iter_route_contexts(self.routes):
-            match, _ = route.matches(scope)
+            (match, _), methods = route.matches(scope), route.methods
             if match is Match.FULL:
-                if route.methods is None and scope["method"] == "HEAD" and "GET" in allowed:
+                if methods is None and scope["method"] == "HEAD" and "GET" in allowed:
                     continue  # a mount that would take HEAD from the route that takes GET
                 return set()
             if match is Match.PARTIAL:
-                allowed |= route.methods or set()
+                allowed |= methods or set()
         return allowed | {"HEAD"} if "GET" in allowed else allowed
 
 
@@ -128,6 +151,8 @@ class _Segment:
 class _Tree:
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         self._root = _Segment()
+        self.unread: list[int] = []
+        self._understood = {kind.matches for kind in _UNDERSTOOD}
         self._methods: list[frozenset[str]] = [self._add(position, route) for position, route in enumerate(routes)]
 
     def positions(self, path: str) -> tuple[int, ...]:
@@ -155,8 +180,9 @@ class _Tree:
     def _add(self, position: int, route: BaseRoute) -> frozenset[str]:
         """Put a route in its place; the methods it takes on every path that leads there."""
         path: str | None = getattr(route, "path", None)
-        convertors = getattr(route, "param_convertors", {})
-        if path is None or type(route).matches not in _UNDERSTOOD:
+        convertors = getattr(route, "param_convertors", None)
+        if path is None or convertors is None or type(route).matches not in self._understood:
+            self.unread.append(position)
             self._root.below.append(position)
             return frozenset()
         place = self._root
@@ -175,7 +201,7 @@ class _Tree:
             return frozenset()
         place.here.append(position)
         takes_any_text = all(type(convertor) is StringConvertor for convertor in convertors.values())
-        return frozenset(getattr(route, "methods", None) or ()) if takes_any_text else frozenset()
+        return frozenset(route.methods or ()) if takes_any_text and isinstance(route, Route) else frozenset()
 
 
 def _route_path(scope: Scope) -> str:

@@ -2,23 +2,24 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import is_dataclass
-from typing import Any, ForwardRef, TypeVar, get_args
+from typing import Any, ForwardRef, get_args
 
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends
 
-_Provider = TypeVar("_Provider", bound=Callable[..., Any])
+from core.marks import Function, Mark
+
+_SCOPE: Mark[str] = Mark("dependency_scope")
 
 
-def function_scoped(provider: _Provider) -> _Provider:
+def function_scoped(provider: Function) -> Function:
     """Mark a generator that must end before the answer leaves: a boot without `Depends(..., scope="function")` fails.
 
     FastAPI's own default ends it after the response, when a failed commit can no longer be told to anyone.
     """
-    vars(provider)["__function_scope__"] = True
-    return provider
+    return _SCOPE.put("function")(provider)
 
 
 def provider_problems(dependant: Dependant) -> Iterator[str]:
@@ -26,8 +27,9 @@ def provider_problems(dependant: Dependant) -> Iterator[str]:
     call = _called(dependant)
     if not _is_async(call):
         yield f"{_name(call)} is not async: it would run in a thread, at ten times the cost"
-    if getattr(call, "__function_scope__", False) and dependant.scope != "function":
-        yield f'{_name(call)} is used without scope="function"'
+    scope = _SCOPE.of(call)
+    if scope not in {None, dependant.scope}:
+        yield f'{_name(call)} is used without scope="{scope}"'
     yield from _accidental_parameters(dependant)
     for needed in dependant.dependencies:
         yield from provider_problems(needed)

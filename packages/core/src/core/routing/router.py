@@ -1,13 +1,15 @@
 """A domain's routes: built once, and shared by every app that registers them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
 
+from core.routing.deprecation import OWN_DEPRECATION, DeprecatedRoute, Deprecation
 from core.routing.serving import ServingOverrides
 
 
@@ -31,7 +33,7 @@ class Router(APIRouter):
         tags: Sequence[str] = (),
         dependencies: Sequence[Depends] = (),
         responses: Mapping[int | str, dict[str, Any]] | None = None,
-        deprecated: bool | None = None,
+        deprecation: Deprecation | None = None,
         include_in_schema: bool = True,
         route_class: type[APIRoute] = APIRoute,
     ) -> None:
@@ -40,12 +42,19 @@ class Router(APIRouter):
             tags=list(tags),
             dependencies=dependencies,
             responses=dict(responses or {}),
-            deprecated=deprecated,
             include_in_schema=include_in_schema,
             route_class=route_class,
             generate_unique_id_function=operation_id,
             dependency_overrides_provider=ServingOverrides(),
         )
+        self.deprecation = deprecation
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Adds one operation, as FastAPI's `get`, `post` and the others do; it may be deprecated by itself."""
+        deprecation = OWN_DEPRECATION.of(endpoint) or (self.deprecation and self.deprecation.of(path))
+        if deprecation is not None:
+            options["route_class_override"] = partial(DeprecatedRoute, deprecation=deprecation)
+        super().add_api_route(path, endpoint, **options)
 
 
 def register(app: FastAPI, router: Router) -> None:
