@@ -82,6 +82,11 @@ async def test_a_preflight_is_answered_before_anything_runs(anywhere, requests):
     assert [(line["method"], line["status"]) for line in requests()] == [("OPTIONS", 200)]
 
 
+async def test_a_page_may_ask_for_headers_alone_wherever_it_may_read(anywhere):
+    asked = PREFLIGHT | {"Access-Control-Request-Method": "HEAD", "Access-Control-Request-Headers": "Authorization"}
+    assert (await anywhere.options("/v1/cross/varies", headers=asked)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "asked",
     [

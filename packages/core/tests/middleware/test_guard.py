@@ -104,6 +104,16 @@ async def test_a_length_that_is_no_number_is_refused_before_anything_runs(send, 
     assert not reader.ran
 
 
+@pytest.mark.parametrize("encodings", [[b"gzip"], [b"gzip", b"identity"]], ids=str)
+async def test_a_compressed_body_is_refused_and_told_apart_from_another_media_type(reader, encodings):
+    headers = [(b"content-length", b"1"), *((b"content-encoding", encoding) for encoding in encodings)]
+    wire = Wire(bare(reader.router), "POST", "/v1/bodies/raw", headers=headers)
+    wire.arrive(b"x")
+    await wire.start()
+    assert refused(wire) == (415, "unsupported_media_type", "close")
+    assert (wire.headers["accept-encoding"], reader.ran) == ("identity", False)
+
+
 async def test_a_body_at_the_limit_is_accepted_whether_it_says_its_length_or_not(send):
     declared = await send("raw", {"content-length": str(BODY_MAX)}, b"x" * BODY_MAX)
     chunked = await send("raw", {"transfer-encoding": "chunked"}, b"x" * 999, b"x")

@@ -64,6 +64,8 @@ async def test_no_answer_is_guessed_at(anywhere):
         ("POST", "/v1/secured", {}, ["no-store"]),
         ("POST", "/v1/nothing-here", {}, ["no-store"]),
         ("GET", "/v1/nothing-here", SIGNED_IN, ["no-store"]),
+        # A refusal tells of one request.
+        ("GET", "/v1/nothing-here", {}, ["no-store"]),
         ("GET", "/v1/secured/cacheable", SIGNED_IN, ["private, no-cache"]),
         ("GET", "/openapi.json", SIGNED_IN, ["no-cache"]),
     ],

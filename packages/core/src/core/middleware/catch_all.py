@@ -1,6 +1,8 @@
 """The innermost layer: an exception that nobody expected becomes a 500 problem, and is logged once."""
 
 import asyncio
+import re
+from http import HTTPStatus
 
 import structlog
 from fastapi.exceptions import ResponseValidationError
@@ -9,9 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import BadRequest, InternalError
 from core.telemetry.exchange import EXCHANGE
+from core.tracing import record_failure
 from core.web.problems import Problems, pointer
 
 log = structlog.get_logger("core.middleware")
+
+_STATUS_END = 600
+# RFC 9110, section 5.5.
+_breaks_header = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 class CatchAll:
@@ -59,29 +66,50 @@ class CatchAll:
 
 
 class _Start:
-    """Holds the start of a response until something follows it."""
+    """Holds the start of a response until something follows it, and refuses what is no response (ASGI, HTTP messages).
 
-    __slots__ = ("begun", "held", "straight")
+    A server refuses it too, but when it has counted the response as begun, so that nobody can be told any more.
+    """
+
+    __slots__ = ("begun", "ended", "held", "straight")
 
     def __init__(self, send: Send) -> None:
         self.straight = send
         self.held: Message | None = None
         self.begun = False
+        self.ended = False
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and self.held is None and not self.begun:
+        starts = message["type"] == "http.response.start"
+        if self.ended or starts is (self.begun or self.held is not None):
+            raise RuntimeError(f"{message['type']} was sent out of turn")
+        if starts:
+            _check(message)
             self.held = message
             return
         if self.held is not None:
             start, self.held, self.begun = self.held, None, True
             await self.straight(start)
+        self.ended = not message.get("more_body", False)
         await self.straight(message)
+
+
+def _check(start: Message) -> None:
+    # Below 200 is no answer yet (RFC 9110, section 15.2): a client would go on waiting.
+    if not HTTPStatus.OK <= start["status"] < _STATUS_END:
+        raise RuntimeError(f"{start['status']} is not the status of a final response")
+    for name, value in start.get("headers", ()):
+        # What a handler put there may be what a client sent: a line end would begin a header of the client's own.
+        if _breaks_header(value):
+            raise RuntimeError(f"the value of the header {name.decode()} holds a control character")
 
 
 def _log(failure: Exception, scope: Scope) -> None:
     scope[EXCHANGE].failure_logged = True
-    if isinstance(failure, ResponseValidationError):
-        # Its text, and so a traceback, would quote what was about to be answered.
+    # The text, and so the traceback, of the one would quote what was about to be answered.
+    quotes = isinstance(failure, ResponseValidationError)
+    record_failure(failure, described=not quotes)
+    if quotes:
         errors = [{"pointer": pointer(each["loc"]), "code": each["type"]} for each in failure.errors()]
         log.error("response has not its declared shape", operation=failure.endpoint_path, errors=errors)
         return

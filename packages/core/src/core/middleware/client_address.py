@@ -29,6 +29,13 @@ def client_address(scope: Scope, trusted: Sequence[Network]) -> str | None:
     return address
 
 
+def is_trusted(scope: Scope, trusted: Sequence[Network]) -> bool:
+    """Whether the one who connected to us is in one of these networks."""
+    client = scope.get("client")
+    address = client and _parsed(client[0])
+    return address is not None and any(address in network for network in trusted)
+
+
 def _forwarded(headers: list[tuple[bytes, bytes]]) -> Iterator[str]:
     lists = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
     return (each.strip() for each in reversed(",".join(lists).split(",")))

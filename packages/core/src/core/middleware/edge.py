@@ -1,28 +1,39 @@
-"""The outermost layer: gives a request its id and its exchange, and writes its access line."""
+"""The outermost layer: gives a request its id and its exchange, counts it, and writes its access line."""
 
+import os
 import re
-import secrets
 from collections.abc import Sequence
+from random import Random
 from time import perf_counter
+from types import FrameType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.metrics import OTHER, RequestMetrics
 from core.middleware.client_address import Network, client_address
-from core.telemetry.exchange import EXCHANGE, Exchange, current_exchange
+from core.telemetry.exchange import EXCHANGE, Exchange, Identity, current_exchange
 from core.telemetry.logs import access_line
+from core.tracing import describe_request
 
+# An id must differ from others, and need not be secret. Each read of the system's source of randomness lets go of the
+# interpreter's lock: with a second thread in the process (the log's), that alone cost a third of a small request.
+_random = Random()  # noqa: S311 - no secret
+os.register_at_fork(after_in_child=_random.seed)
 _is_request_id = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 
 
 class Edge:
-    """Puts `X-Request-ID` on every response, and one line a request into the log.
+    """Puts `X-Request-ID` on every response, one line a request into the log, and each request into the metrics.
 
     Status 0 in that line: the request ended before a response began, because the process was told to stop.
     """
 
-    def __init__(self, app: ASGIApp, *, service: str, trusted_proxies: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, *, service: Identity, requests: RequestMetrics, trusted_proxies: Sequence[Network] = ()
+    ) -> None:
         self.app = app
         self._service = service
+        self._requests = requests
         self._trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,6 +53,8 @@ class Edge:
             client=client,
         )
         scope[EXCHANGE] = exchange
+        if exchange.trace:
+            describe_request(client=client, request_id=exchange.request_id)
         root_path = scope.get("root_path", "")
 
         async def tell(message: Message) -> None:
@@ -50,6 +63,7 @@ class Edge:
                 duration_ms = (perf_counter() - exchange.started) * 1000
                 message["headers"] = [
                     *message.get("headers", ()),
+                    *exchange.headers,
                     (b"x-request-id", request_id),
                     (b"server-timing", b"app;dur=%.1f" % duration_ms),
                 ]
@@ -59,18 +73,47 @@ class Edge:
 
         # Reset, not cleared: a call within the process runs in the context of its caller.
         token = current_exchange.set(exchange)
+        self._requests.active += 1
+        error = None
         try:
             await self.app(scope, receive, tell)
+        except BaseException as failed:
+            error = type(failed).__name__
+            raise
         finally:
             current_exchange.reset(token)
-            route = scope.get("route")
-            # Under a mount, the template begins with the path of the mount.
-            exchange.route = f"{root_path}{route.path}" if route is not None else "unmatched"
-            access_line(exchange, perf_counter() - exchange.started)
+            self._requests.active -= 1
+            exchange.route = _template(scope, root_path)
+            self._ended(exchange, exchange.route, error)
+
+    def _ended(self, exchange: Exchange, route: str, error: str | None) -> None:
+        seconds = perf_counter() - exchange.started
+        if error is None and exchange.failure_logged:
+            # Where no status tells: it failed after its response had begun.
+            error = OTHER
+        self._requests.ended(method=exchange.method, route=route, status=exchange.status, error=error, seconds=seconds)
+        access_line(exchange, seconds)
+
+
+def exchange_of(frame: FrameType) -> Exchange | None:
+    """The request that a frame serves, if it is the frame in which this layer does."""
+    # Up to that name, it has not begun to serve one.
+    if frame.f_code is not Edge.__call__.__code__ or "root_path" not in frame.f_locals:
+        return None
+    known = frame.f_locals
+    exchange: Exchange = known["exchange"]
+    exchange.route = _template(known["scope"], known["root_path"])
+    return exchange
+
+
+def _template(scope: Scope, root_path: str) -> str:
+    # Under a mount, the template begins with the path of the mount.
+    route = scope.get("route")
+    return f"{root_path}{route.path}" if route is not None else "unmatched"
 
 
 def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
     for name, value in headers:
         if name == b"x-request-id" and _is_request_id(value):
             return value
-    return secrets.token_hex(16).encode()
+    return b"%032x" % _random.getrandbits(128)

@@ -1,5 +1,7 @@
 """Headers that keep a browser or a cache from doing with a response what it should not."""
 
+from http import HTTPStatus
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Pages of this service need nothing from elsewhere, and nobody may frame them. Swagger UI draws with inline styles and
@@ -13,7 +15,7 @@ STRICT_TRANSPORT_SECURITY = b"max-age=31536000; includeSubDomains"
 
 
 class SecurityHeaders:
-    """Adds `nosniff` to everything, a policy to HTML, HSTS under https, and `no-store` to what is not public."""
+    """Adds `nosniff` to everything, a policy to HTML, HSTS under https, and `no-store` to what no cache may keep."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self.app = app
@@ -42,7 +44,9 @@ class SecurityHeaders:
 def _of(message: Message, *, public: bool) -> list[tuple[bytes, bytes]]:
     names = dict(message.get("headers", ()))
     added = []
-    if not public and b"cache-control" not in names:
+    # A refusal names one request, and a cache may keep a 404 unasked (RFC 9110, section 15.1).
+    storable = public and message["status"] < HTTPStatus.BAD_REQUEST
+    if not storable and b"cache-control" not in names:
         added.append((b"cache-control", b"no-store"))
     if names.get(b"content-type", b"").startswith(b"text/html") and b"content-security-policy" not in names:
         added.append((b"content-security-policy", CONTENT_SECURITY_POLICY))
