@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from core.idempotency import Answer, Claim, Claims, IdempotencyInFlight, IdempotencyKeyReused, Ticket
 
@@ -36,6 +36,14 @@ async def claimed(keys: Claims, ticket: Ticket = TICKET) -> Claim:
     claim = await keys.claim(ticket)
     assert isinstance(claim, Claim)
     return claim
+
+
+async def test_a_claim_that_is_cancelled_while_it_commits_is_given_back(keys, database, claims):
+    claiming = asyncio.create_task(keys.claim(TICKET))
+    event.listen(database.engine.sync_engine, "commit", lambda _: claiming.cancel(), once=True)
+    await asyncio.wait([claiming])
+    assert claiming.cancelled()
+    assert await claims() == []
 
 
 async def complete(keys: Claims, claim: Claim) -> None:

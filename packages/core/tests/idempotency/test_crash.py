@@ -1,89 +1,119 @@
-"""A process that is killed while it works for keys: at each step another can go on, and no effect happens twice."""
+"""A server that is killed while it works for keys: whatever the step, the same request finds or makes one effect."""
 
 import asyncio
+import json
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
+import asyncpg
+import httpx
 import pytest
-from sqlalchemy import text
 
-from core.idempotency import Answer, Claim, Claims, IdempotencyInFlight, Ticket
+from core.settings import ServiceSettings
+from core.testing import SERVICE_URL, problem
 
-STEPS = ("claimed", "worked", "answered", "committed")
-WORKER = """
-import asyncio, sys
-from sqlalchemy import text
-from core.database import open_database
-from core.idempotency import Answer, Claims, Ticket
-from core.settings import DatabaseSettings
-
-async def main():
-    arrived = asyncio.Semaphore(0)
-
-    async def stop():
-        arrived.release()
-        await asyncio.sleep(60)
-
-    async def work(step):
-        claim = await keys.claim(Ticket(scope="scope", key=step, fingerprint=b"one"))
-        async with database.transaction() as session:
-            if step == "claimed":
-                await stop()
-            await session.execute(text("INSERT INTO notes VALUES (:step)"), {"step": step})
-            if step == "worked":
-                await stop()
-            await keys.complete(session, claim, Answer(201, "text/plain", step.encode()))
-            if step == "answered":
-                await stop()
-        await stop()
-
-    async with open_database(DatabaseSettings(url=sys.argv[1]), name="killed") as database:
-        keys = Claims(database)
-        steps = sys.argv[2:]
-        tasks = [asyncio.create_task(work(step)) for step in steps]
-        for _ in steps:
-            await arrived.acquire()
-        print("in the middle", flush=True)
-        await asyncio.gather(*tasks)
-
-asyncio.run(main())
-"""
+SCRIPT = Path(__file__).with_name("killed.py")
+# The claim is committed · the effect is written · the answer is stored · COMMIT was sent · nothing was answered.
+STEPS = ("claimed", "worked", "stored", "committing", "committed")
+UNDONE, DONE = STEPS[:3], STEPS[3:]
 
 
 @pytest.fixture
-async def killed(database_url, admin) -> None:
-    """A worker has been killed: for each key when it had come to the step that is the key."""
-    await admin.execute("CREATE TABLE notes (text text)")
-    command = [sys.executable, "-c", WORKER, database_url, *STEPS]
-    worker = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stdin=DEVNULL)
-    assert worker.stdout is not None
-    assert await worker.stdout.readline() == b"in the middle\n"
-    worker.kill()
-    await worker.wait()
+async def served(settings: ServiceSettings, database_url: str, tmp_path: Path) -> AsyncIterator[tuple[Process, str]]:
+    """The example as a process of its own, on the database of this test; and its address."""
+    given = {
+        "environment": "local",
+        "public_url": SERVICE_URL,
+        "database": {"url": database_url, "pool_size": len(STEPS)},
+        "data_dir": str(tmp_path),
+        "mail": {"url": settings.mail.url.get_secret_value()},
+    }
+    command = [sys.executable, str(SCRIPT), json.dumps(given)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stdin=DEVNULL)
+    assert process.stdout is not None
+    yield process, f"http://127.0.0.1:{int(await process.stdout.readline())}"
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
 
 
-async def test_what_a_killed_process_left_is_done_once_by_the_next(killed, database, admin):
-    keys = Claims(database)
+@pytest.fixture
+async def slow_commit(admin: asyncpg.Connection) -> None:
+    """COMMIT takes a second for the thing of that step."""
+    await admin.execute("""
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW WHEN (NEW.name = 'committing') EXECUTE FUNCTION slow()
+    """)
 
-    async def retry(step: str) -> Answer:
-        claim = await keys.claim(Ticket(scope="scope", key=step, fingerprint=b"one"))
-        if not isinstance(claim, Claim):
-            return claim
-        async with database.transaction() as session:
-            await session.execute(text("INSERT INTO notes VALUES (:step)"), {"step": step})
-            await keys.complete(session, claim, Answer(201, "text/plain", b"retried"))
-        return Answer(201, "text/plain", b"retried")
 
-    async def outcome(step: str) -> bytes:
-        try:
-            return (await retry(step)).body
-        except IdempotencyInFlight:
-            return b"in flight"
+@pytest.fixture
+async def killed(
+    served: tuple[Process, str],
+    slow_commit: None,
+    signed_in: Callable[..., dict[str, str]],
+    subject: str,
+    admin: asyncpg.Connection,
+    becomes: Callable[..., Awaitable[object]],
+) -> None:
+    """For each step a request was made whose key is the step; the server was killed (SIGKILL) when all were there."""
+    process, url = served
+    assert process.stdout is not None
+    async with httpx.AsyncClient(base_url=url, timeout=30) as remote:
 
-    waiting = [b"in flight"] * 3
-    assert [await outcome(step) for step in STEPS] == [*waiting, b"committed"]
+        async def make(step: str) -> httpx.Response:
+            headers = signed_in(subject=subject) | {"Idempotency-Key": step}
+            return await remote.post("/v1/things", headers=headers, json={"name": step})
+
+        await becomes(lambda: _answers(remote), patience_s=20)
+        requests = [asyncio.create_task(make(step)) for step in STEPS if step != "committing"]
+        told = {(await process.stdout.readline()).decode().strip() for _ in requests}
+        assert told == set(STEPS) - {"committing"}
+        requests.append(asyncio.create_task(make("committing")))
+        committing = (
+            "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()"
+            " AND query = 'COMMIT;' AND state = 'active'"
+        )
+        await becomes(lambda: admin.fetchval(committing))
+        process.kill()
+        lost = await asyncio.gather(*requests, return_exceptions=True)
+        assert all(isinstance(each, httpx.TransportError) for each in lost)
+    alone = (
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'example'"
+    )
+    await becomes(lambda: admin.fetchval(alone))
+
+
+async def _answers(remote: httpx.AsyncClient) -> bool:
+    try:
+        return (await remote.get("/startupz")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+async def test_what_a_killed_server_left_is_done_once_by_the_same_request(killed, client, signed_in, subject, admin):
+    async def again(step: str) -> httpx.Response:
+        headers = signed_in(subject=subject) | {"Idempotency-Key": step}
+        return await client.post("/v1/things", headers=headers, json={"name": step})
+
+    async def names() -> list[str]:
+        return [row["name"] for row in await admin.fetch("SELECT name FROM things ORDER BY name")]
+
+    assert await names() == sorted(DONE)
+    for step in UNDONE:
+        waiting = await again(step)
+        assert (problem(waiting), waiting.headers["retry-after"]) == ((409, "idempotency_in_flight"), "1")
+    for step in DONE:
+        assert (await again(step)).headers["idempotent-replayed"] == "true"
+    # The lease of the dead runs out.
     await admin.execute("UPDATE idempotency_keys SET leased_until = now() WHERE status IS NULL")
-    done = [b"retried"] * 3
-    for _ in range(2):
-        assert [await outcome(step) for step in STEPS] == [*done, b"committed"]
-    assert sorted(row["text"] for row in await admin.fetch("SELECT text FROM notes")) == sorted(STEPS)
+    for step in UNDONE:
+        assert "idempotent-replayed" not in (await again(step)).headers
+    for step in STEPS:
+        response = await again(step)
+        assert (response.status_code, response.headers["idempotent-replayed"]) == (201, "true")
+        assert response.headers["location"] == f"{SERVICE_URL}/v1/things/{response.json()['id']}"
+    assert await names() == sorted(STEPS)
+    assert await admin.fetchval("SELECT count(*) FROM outbox") == len(STEPS)

@@ -2,10 +2,11 @@
 
 import hashlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
+from http import HTTPStatus
 from typing import Annotated, Any, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -16,15 +17,18 @@ from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from core.cancellation import settled
 from core.database import DatabaseUnavailable
 from core.database.engine import ended
-from core.database.settled import settled
 from core.dependencies.database import Session
 from core.dependencies.identity import Caller
+from core.dependencies.location import path_of
 from core.dependencies.resources import ResourcesDep
-from core.errors import BadRequest, DomainError, Forbidden, Invalid, RateLimited, Unauthenticated, Unavailable
+from core.errors import BadRequest, Conflict, DomainError, Forbidden, Invalid, RateLimited, Unauthenticated, Unavailable
 from core.idempotency import Answer, Claims, Ticket
-from core.web.problems import status_of
+from core.redaction import is_secret_name
+from core.web.openapi import documented
+from core.web.problems import Problems, status_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +36,11 @@ T = TypeVar("T")
 KEY_CHARACTERS_MAX = 255
 # Refusals that say nothing about the work: the same request may succeed a moment later.
 _NOT_STORED = (Unauthenticated, Forbidden, RateLimited, Unavailable)
-_SERVER_ERROR = 500
+# What a handler may say beside the body of its answer, and says again to who asks again. Others belong to one exchange,
+# or are secrets: a cookie is stored nowhere.
+_KEPT_HEADERS = frozenset(
+    {"cache-control", "content-language", "content-location", "etag", "last-modified", "link", "location"}
+)
 
 
 class IdempotencyKeyRequired(BadRequest):
@@ -41,13 +49,16 @@ class IdempotencyKeyRequired(BadRequest):
     code = "idempotency_key_required"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
     """One keyed request, and the transaction that decides its answer."""
 
     request: Request
+    # Where a handler and its dependencies put headers.
+    response: Response
     session: AsyncSession
     claims: Claims
+    problems: Problems
     scope: str
     key: str | None
 
@@ -73,7 +84,9 @@ class Once:
         """
         claim = await self.claims.claim(await self.ticket())
         if isinstance(claim, Answer):
-            return _response(claim, headers={"Idempotent-Replayed": "true"})
+            response = self._response(claim)
+            response.headers["Idempotent-Replayed"] = "true"
+            return response
         try:
             answer, refusal = await self._decided(work, adapter)
             await self.claims.complete(self.session, claim, answer)
@@ -88,7 +101,14 @@ class Once:
             raise
         if refusal is not None:
             raise refusal
-        return _response(answer)
+        return self._response(answer)
+
+    def _response(self, answer: Answer) -> Response:
+        response = Response(answer.body, answer.status, media_type=answer.media_type)
+        own = (each for each in self.response.headers.items() if each[0] not in _KEPT_HEADERS)
+        for name, value in (*answer.headers, *own):
+            response.headers.append(name, value)
+        return response
 
     async def _decided(
         self, work: Callable[[], Awaitable[T]], adapter: TypeAdapter[T]
@@ -101,25 +121,22 @@ class Once:
                 raise
             if not refusal.keeps_changes:
                 await self.session.rollback()
-            response = self.request.app.problems.answer(refusal, self.request.scope)
+            response = self.problems.answer(refusal, self.request.scope)
             return Answer(response.status_code, response.media_type or "", bytes(response.body)), refusal
-        status = self.request.scope["route"].status_code or 200
+        status = self.response.status_code or self.request.scope["route"].status_code or HTTPStatus.OK
         body = adapter.dump_json(result, by_alias=True) if is_body_allowed_for_status_code(status) else b""
-        return Answer(status, "application/json", body), None
+        headers = tuple(each for each in self.response.headers.items() if each[0] in _KEPT_HEADERS)
+        return Answer(status, "application/json", body, headers), None
 
 
 def _may_be_stored(refusal: DomainError) -> bool:
     if not refusal.is_final or isinstance(refusal, _NOT_STORED) or _is_validation(refusal):
         return False
-    return status_of(type(refusal)) < _SERVER_ERROR
+    return status_of(type(refusal)) < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _is_validation(refusal: DomainError) -> bool:
     return isinstance(refusal, Invalid) and refusal.code == Invalid.code
-
-
-def _response(answer: Answer, headers: dict[str, str] | None = None) -> Response:
-    return Response(answer.body, answer.status, media_type=answer.media_type, headers=headers)
 
 
 async def _fingerprint(request: Request) -> bytes:
@@ -128,20 +145,33 @@ async def _fingerprint(request: Request) -> bytes:
     # A handler without a body may be sent anything.
     with suppress(orjson.JSONDecodeError):
         canonical = orjson.dumps(orjson.loads(canonical), option=orjson.OPT_SORT_KEYS)
-    # As the service knows it: the same request, mounted or not.
-    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
-    return hashlib.sha256(b"\0".join((path.encode(), request.url.query.encode(), canonical))).digest()
+    return hashlib.sha256(b"\0".join((path_of(request).encode(), request.url.query.encode(), canonical))).digest()
 
 
+@documented(BadRequest, Conflict, Invalid, headers=["Idempotent-Replayed"], required=["Idempotency-Key"])
 async def _once(
+    *,
     request: Request,
+    response: Response,
     session: Session,
     resources: ResourcesDep,
     caller: Caller,
-    idempotency_key: Annotated[str | None, Header(description="1 to 255 characters; makes a retry safe.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        # Said, and not checked by FastAPI: without a key, or with one too long, the answer is a 400.
+        Header(description="Makes a retry safe.", json_schema_extra={"minLength": 1, "maxLength": KEY_CHARACTERS_MAX}),
+    ] = None,
 ) -> Once:
     scope = f"{caller.subject} {request.method} {request.scope['route'].path}"
-    return Once(request, session, Claims(resources.database), scope, idempotency_key)
+    return Once(
+        request=request,
+        response=response,
+        session=session,
+        claims=Claims(resources.database),
+        problems=Problems(resources.settings.public_url),
+        scope=scope,
+        key=idempotency_key,
+    )
 
 
 OnceDep = Annotated[Once, Depends(_once)]
@@ -155,14 +185,27 @@ async def _request_key(once: OnceDep) -> UUID:
 RequestKey = Annotated[UUID, Depends(_request_key)]
 
 
+def _secret_members(schema: Any) -> Iterator[str]:
+    """The names in a JSON schema, however deep, that the redactor would mask."""
+    if isinstance(schema, dict):
+        yield from (name for name in schema.get("properties", ()) if is_secret_name(name))
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _secret_members(part)
+
+
 def idempotent(endpoint: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """Makes a handler idempotent: a header, a claim before its work, its answer stored with its work.
 
     The claim comes after validation, because it wraps the handler itself; what decides the answer is written through
     the request's `Session`, so that effect and answer are one transaction.
+
+    Raises:
+        TypeError: the answer has members that are named like secrets, and would be stored.
     """
     signature = inspect.signature(endpoint)
     adapter: TypeAdapter[Any] = TypeAdapter(signature.return_annotation)
+    if secrets := sorted(_secret_members(adapter.json_schema(mode="serialization"))):
+        raise TypeError(f"{endpoint.__qualname__} answers with {', '.join(secrets)}: no answer with secrets is stored")
 
     @wraps(endpoint)
     async def keyed(*args: P.args, **kwargs: P.kwargs) -> Any:

@@ -11,10 +11,12 @@ from starlette.routing import BaseRoute
 from core.dependencies.resources import ResourcesDep
 from core.errors import InsufficientScope, Unauthenticated
 from core.tokens import Principal
+from core.web.openapi import documented, documented_by
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="access_token")
 
 
+@documented(Unauthenticated)
 async def _caller(
     resources: ResourcesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
@@ -29,21 +31,16 @@ Caller = Annotated[Principal, Depends(_caller)]
 def requires(scope: str) -> Callable[[Principal], Awaitable[Principal]]:
     """A dependency on a caller whose token has `scope`: `Annotated[Principal, Depends(requires("catalog:write"))]`."""
 
+    @documented(InsufficientScope, scopes=[scope])
     async def caller_with_scope(caller: Caller) -> Principal:
         if scope not in caller.scopes:
             raise InsufficientScope
         return caller
 
-    caller_with_scope.scope = scope  # type: ignore[attr-defined]
     return caller_with_scope
 
 
 def scopes_of(routes: Iterable[BaseRoute]) -> set[str]:
     """Every scope that an operation of these routes asks for."""
-    found: set[str] = set()
-    pending = [route.dependant for route in routes if isinstance(route, APIRoute)]
-    while pending:
-        dependant = pending.pop()
-        found |= {scope} if (scope := getattr(dependant.call, "scope", None)) else set()
-        pending.extend(dependant.dependencies)
-    return found
+    operations = (route.dependant for route in routes if isinstance(route, APIRoute))
+    return {scope for dependant in operations for scope in documented_by(dependant).scopes}

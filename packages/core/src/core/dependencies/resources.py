@@ -6,12 +6,10 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from core.clock import Clock
-from core.resources import Resources
+from core.resources import STATE, Resources
 from core.settings import ServiceSettings
 
-# The one key under which a service keeps what it holds in the lifespan state: no merge, no collision.
-STATE = "chassis"
-# Beside it, whether the service is ready: what a host that mounts it asks.
+# Beside the service's STATE, whether the service is ready: what a host that mounts it asks.
 READINESS = "chassis.readiness"
 
 

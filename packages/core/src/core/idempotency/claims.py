@@ -6,6 +6,7 @@ answer any more, and its work is rolled back: of two who worked for a key, only 
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,14 +17,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
-from core.database import Database
+from core.cancellation import settled
+from core.database import Database, DatabaseUnavailable
 from core.errors import Conflict, Invalid
 from core.idempotency.tables import idempotency_keys as keys
 
 # Longer than a request usually may take, so that work is seldom done in vain.
 LEASE = timedelta(seconds=30)
 KEPT = timedelta(hours=24)
-SWEEP_INTERVAL_S = 3600
 
 
 class IdempotencyKeyReused(Invalid):
@@ -48,6 +49,8 @@ class Answer:
     status: int
     media_type: str
     body: bytes
+    # Those that belong to the answer, not to the request that got it first.
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +93,16 @@ class Claims:
             IdempotencyKeyReused: the key belongs to another request; checked first.
             IdempotencyInFlight: the same request is being worked on.
         """
-        async with self.database.transaction() as session:
-            leased_until, found = await _take_or_find(session, ticket)
+        leased_until = None
+        try:
+            async with self.database.transaction() as session:
+                leased_until, found = await _take_or_find(session, ticket)
+        except asyncio.CancelledError:
+            # The COMMIT may have come first: a retry must not wait for the lease of work that nobody does.
+            if leased_until is not None:
+                with suppress(DatabaseUnavailable):
+                    await settled(self.release(Claim(ticket, leased_until)))
+            raise
         if leased_until is not None:
             return Claim(ticket, leased_until)
         if found is None:
@@ -100,7 +111,8 @@ class Claims:
             raise IdempotencyKeyReused
         if found.status is None:
             raise IdempotencyInFlight
-        return Answer(found.status, found.media_type, found.body)
+        headers = tuple((name, value) for name, value in found.headers or ())
+        return Answer(found.status, found.media_type, found.body, headers)
 
     async def complete(self, session: AsyncSession, claim: Claim, answer: Answer) -> None:
         """Stores the answer, in the transaction that decides it.
@@ -108,18 +120,15 @@ class Claims:
         Raises:
             IdempotencyInFlight: another has taken the claim over; what `session` wrote must not be committed.
         """
-        stored = (
-            update(keys).where(claim.row).values(status=answer.status, media_type=answer.media_type, body=answer.body)
-        )
-        if await session.scalar(stored.returning(keys.c.key)) is None:
+        values = {name: getattr(answer, name) for name in ("status", "media_type", "body", "headers")}
+        stored = update(keys).where(claim.row).values(values).returning(keys.c.key)
+        if await session.scalar(stored) is None:
             raise IdempotencyInFlight
 
-    async def sweep(self) -> None:
-        """Forgets what is no longer kept, once an hour, until cancelled; any number of replicas may do so."""
-        while True:
-            async with self.database.transaction() as session:
-                await session.execute(delete(keys).where(_is_expired()))
-            await asyncio.sleep(SWEEP_INTERVAL_S)
+    async def forget(self) -> None:
+        """Forgets what is no longer kept."""
+        async with self.database.transaction() as session:
+            await session.execute(delete(keys).where(_is_expired()))
 
     async def release(self, claim: Claim) -> None:
         """Gives back a claim whose outcome may not be stored, so that the same request can be made again."""
@@ -150,7 +159,7 @@ def _new(ticket: Ticket) -> ReturningInsert[datetime]:
 
 
 def _taken_over(ticket: Ticket) -> ReturningUpdate[datetime]:
-    fresh = {"created_at": func.now(), "status": None, "media_type": None, "body": None}
+    fresh = {"created_at": func.now(), "status": None, "media_type": None, "body": None, "headers": None}
     taken_over = update(keys).where(_is(ticket), _free(ticket))
     values = {"fingerprint": ticket.fingerprint, "leased_until": _end_of_lease(), **fresh}
     return taken_over.values(**values).returning(keys.c.leased_until)

@@ -17,7 +17,7 @@ idempotency_keys = Table(
     Column("status", SmallInteger),
     Column("media_type", Text),
     Column("body", LargeBinary),
-    # Those that are part of the answer: Location, ETag.
+    # Pairs, because a name may come twice; those that are part of the answer: Location, ETag.
     Column("headers", JSONB),
     Column("created_at", UtcDateTime, nullable=False, server_default=func.now(), index=True),
 )
