@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+import structlog
 from bare import bare
-from example.things.router import router as things
+from example.things.router import v1, v2
 from fastapi.routing import APIRoute
 
 from core.application import service as make_service
@@ -19,9 +20,15 @@ from core.mail import FolderMail
 from core.ports import Ports
 from core.resources import Resource
 from core.routing import Router, installed, register
-from core.telemetry.exchange import service_name
 from core.testing import problem, running
 from core.tokens import Keys, LocalKey, generate_key, key_id, public_jwk, sign_access_token
+
+log = structlog.get_logger("tests")
+
+CONNECTIONS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'example' ORDER BY pid
+"""
 
 
 async def test_building_opens_nothing(service):
@@ -77,7 +84,7 @@ async def test_resources_open_in_order_and_close_in_reverse(settings, ports):
         assert (resources.name, resources.settings, resources.clock) == ("example", settings, ports.clock)
         assert isinstance(resources.mail, FolderMail)
         assert state[READINESS].states == {"database": "ok"}
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError, match="example declares no resource"):
             resources[int]
     assert said == ["First opens among []", "Second opens among ['First']", "Second closes", "First closes"]
 
@@ -127,7 +134,7 @@ async def test_keys_that_a_service_declares_verify_its_tokens(settings, ports, s
 
     # Without a data directory the key of the machine is nobody's but the one declared.
     elsewhere = settings.model_copy(update={"data_dir": None})
-    app = make_service("example", elsewhere, ports, routers=[things], resources=[Resource(Keys, open_keys)])
+    app = make_service("example", elsewhere, ports, routers=[v1, v2], resources=[Resource(Keys, open_keys)])
     async with running(app) as client:
         response = await client.post("/v1/things", json={"name": "a"}, headers=signed_in() | {"Idempotency-Key": "1"})
     assert (response.status_code == 201) is believes
@@ -207,16 +214,14 @@ async def test_a_mail_that_a_host_gives_is_the_one(settings):
         assert state[STATE].mail is mail
 
 
-async def test_work_in_the_background_is_said_in_the_name_of_the_service(settings, ports):
-    said: list[str | None] = []
-
+async def test_work_in_the_background_is_said_in_the_name_of_the_service(settings, ports, logs):
     class Job:
         """A task of its own."""
 
     @asynccontextmanager
     async def job(_resources):
         async def run():
-            said.append(service_name())
+            log.info("at work")
 
         await asyncio.create_task(run())
         yield Job()
@@ -225,7 +230,24 @@ async def test_work_in_the_background_is_said_in_the_name_of_the_service(setting
         make_service("example", settings, ports, routers=[], resources=[Resource(Job, job)]), name="app"
     ):
         pass
-    assert said == ["example"]
+    (line,) = (line for line in logs if line["event"] == "at work")
+    assert (line["service.name"], line["service.version"], line["deployment.environment.name"]) == (
+        "example",
+        "0",
+        "local",
+    )
+
+
+async def test_the_first_requests_of_a_service_connect_nothing(client, admin, signed_in, becomes):
+    # What works in the background has made its rows, and is quiet.
+    await becomes(lambda: admin.fetchval("SELECT count(*) = 2 FROM jobs"))
+    before = await admin.fetch(CONNECTIONS)
+    made = await client.post("/v1/things", json={"name": "a"}, headers=signed_in() | {"Idempotency-Key": "1"})
+    read = await client.get(f"/v1/things/{made.json()['id']}")
+    assert (made.status_code, read.status_code) == (201, 200)
+    # Two that write, two that read, and the heartbeat's.
+    assert len(before) == 5
+    assert await admin.fetch(CONNECTIONS) == before
 
 
 def test_an_application_takes_routes_until_it_starts():

@@ -1,12 +1,17 @@
 """What a host may replace in the services it runs; the defaults are the real ones, made from settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import httpx
 
 from core.clock import Clock, SystemClock
 from core.mail import Mail
+
+if TYPE_CHECKING:
+    # The SDK is only there for those who are told of spans.
+    from opentelemetry.sdk.trace import SpanProcessor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +21,8 @@ class Ports:
     clock: Clock = field(default_factory=SystemClock)
     # None: the one that the setting `mail.url` names.
     mail: Mail | None = None
+    # Told of every span of the service, and closed by whoever made them.
+    span_processors: "Sequence[SpanProcessor]" = ()
     # How a sibling service is reached, by its name; one that is not here is reached over the network.
     transports: Mapping[str, httpx.AsyncBaseTransport] = field(default_factory=dict)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
+from opentelemetry.trace import Tracer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.client import Clients
@@ -13,10 +14,16 @@ from core.clock import Clock
 from core.database import Database
 from core.events import Events
 from core.mail import Mail
+from core.metrics import Metrics
+from core.rate_limits import RateLimits
 from core.settings import ServiceSettings
 from core.tokens import Verifier
 
 T = TypeVar("T")
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+# The one key under which a service keeps what it holds in the lifespan state: no merge, no collision.
+STATE = "chassis"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,9 @@ class Resources:
     clients: Clients
     verifier: Verifier
     wake_relay: Callable[[], None]
+    metrics: Metrics
+    tracer: Tracer
+    rate_limits: RateLimits
     declared: Mapping[type, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __getitem__(self, kind: type[T]) -> T:
@@ -39,11 +49,25 @@ class Resources:
         Raises:
             KeyError: none was.
         """
+        if kind not in self.declared:
+            there_are = ", ".join(sorted(each.__name__ for each in self.declared)) or "none"
+            raise KeyError(f"{self.name} declares no resource {kind.__name__}; there are: {there_are}")
         return cast("T", self.declared[kind])
+
+    def settings_as(self, kind: type[SettingsT]) -> SettingsT:
+        """The settings, as the class of them that the service was made with.
+
+        Raises:
+            TypeError: it was made with others.
+        """
+        if not isinstance(self.settings, kind):
+            message = f"the settings are {type(self.settings).__name__}, not {kind.__name__}"
+            raise TypeError(message)
+        return self.settings
 
     def events(self, session: AsyncSession) -> Events:
         """What announces the changes of `session`."""
-        return Events(session, self.clock, self.wake_relay)
+        return Events(session, self.clock, self.wake_relay, self.tracer)
 
 
 @dataclass(frozen=True, slots=True)

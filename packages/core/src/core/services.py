@@ -8,9 +8,9 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
-from fastapi import FastAPI
 from sqlalchemy import MetaData
 
+from core.application import ChassisApp
 from core.events import events_metadata
 from core.idempotency import idempotency_metadata
 from core.jobs import jobs_metadata
@@ -41,7 +41,7 @@ class Service:
         """The class of its settings."""
         return self.app.Settings
 
-    def create_app(self, settings: ServiceSettings, ports: Ports) -> FastAPI:
+    def create_app(self, settings: ServiceSettings, ports: Ports) -> ChassisApp:
         """Builds its application; opens nothing."""
         return self.app.create_app(settings, ports)
 

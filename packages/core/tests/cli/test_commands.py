@@ -1,5 +1,6 @@
 """Commands that end by themselves: what they print, and how they fail."""
 
+import asyncio
 import io
 import json
 import socket
@@ -42,6 +43,41 @@ def test_every_setting_is_printed_with_its_source_and_without_secrets(run):
     assert PRODUCTION["EXAMPLE_SECRET_KEY"] not in ran.out
 
 
+def test_what_is_wrong_is_printed_beside_what_is_there(run):
+    url = "postgresql://example:hunter2-canary@db/example"
+    names = {"EXAMPLE_CLIENTS__USERS__URL": "http://users", "EXAMPLE_DATABASE__URL": url}
+    ran = run("settings", EXAMPLE_SERVER__PORT="0", EXAMPLE_PROT="1", **names)
+    assert ran.code == EX_CONFIG
+    for row in (
+        "EXAMPLE_ENVIRONMENT=production  # default",
+        "EXAMPLE_SERVER__PORT=0  # environment",
+        "EXAMPLE_PUBLIC_URL=  # missing",
+        "EXAMPLE_DATABASE__URL=***  # environment",
+        "EXAMPLE_DATABASE__POOL_SIZE=10  # default",
+        "EXAMPLE_CLIENTS__USERS__URL=http://users  # environment",
+    ):
+        assert row in ran.out.splitlines()
+    assert "EXAMPLE_PROT" not in ran.out
+    for wrong in ("EXAMPLE_SERVER__PORT=0 (environment) is refused", "EXAMPLE_PUBLIC_URL is missing", "EXAMPLE_PROT"):
+        assert wrong in ran.err
+    assert "canary" not in ran.out + ran.err
+
+
+def test_with_nothing_configured_every_setting_is_printed_and_what_is_missing(run):
+    ran = run("settings")
+    assert ran.code == EX_CONFIG
+    assert "EXAMPLE_SECRET_KEY=  # missing" in ran.out.splitlines()
+    assert "EXAMPLE_SECRET_KEY is missing" in ran.err
+
+
+def test_a_laptop_prints_what_the_environment_local_supplies(run):
+    ran = run("settings", EXAMPLE_ENVIRONMENT="local")
+    assert ran.code == EX_CONFIG
+    assert "EXAMPLE_SERVER__HOST=127.0.0.1  # local default" in ran.out.splitlines()
+    assert "EXAMPLE_SECRET_KEY=***  # local default" in ran.out.splitlines()
+    assert "EXAMPLE_DATABASE__URL is missing" in ran.err
+
+
 def test_an_example_of_the_environment_changes_nothing_as_it_stands(run):
     ran = run("settings", "--env-example")
     assert ran.code == 0
@@ -56,11 +92,31 @@ def test_the_routes_are_printed_with_their_operations(run):
         ["POST", "/v1/things", "things_make_thing"],
         ["GET", "/v1/things", "things_list_things"],
         ["GET", "/v1/things/{thing_id}", "things_read_thing"],
+        ["POST", "/v2/things", "things_v2_make_thing"],
+        ["GET", "/v2/things", "things_v2_list_things"],
+        ["GET", "/v2/things/{thing_id}", "things_v2_read_thing"],
+        ["PATCH", "/v2/things/{thing_id}", "things_v2_change_thing"],
     ]
 
 
+def test_what_is_printed_is_what_the_environment_chooses_to_serve(run):
+    chosen = {"EXAMPLE_ROUTERS": "things_v2"}
+    assert {line.split()[1].split("/")[1] for line in run("routes", **chosen).out.splitlines()} == {"v2"}
+    assert {path.split("/")[1] for path in json.loads(run("openapi", **chosen).out)["paths"]} == {"v2"}
+
+
+@pytest.mark.parametrize("command", ["routes", "openapi", "serve"])
+def test_a_router_that_does_not_exist_stops_a_command_with_those_that_do(run, command, port):
+    ran = run(command, **PRODUCTION, EXAMPLE_ROUTERS="thing", EXAMPLE_SERVER__PORT=str(port))
+    assert ran.code == EX_CONFIG
+    assert "EXAMPLE_ROUTERS=thing names a router that example does not have" in ran.err
+    assert "Accepts: comma-separated: things, things_v2" in ran.err
+    assert "did you mean things?" in ran.err
+
+
 async def test_the_document_is_printed_as_it_is_served(run, client):
-    assert json.loads(run("openapi").out) == (await client.get("/openapi.json")).json()
+    printed = await asyncio.to_thread(run, "openapi")
+    assert json.loads(printed.out) == (await client.get("/openapi.json")).json()
 
 
 @pytest.mark.parametrize("command", [["serve"], [], ["settings"], ["migrate"], ["migrate", "check"]], ids=str)
@@ -108,7 +164,7 @@ def test_a_schema_is_brought_up_to_date_and_compared(run, database, monkeypatch)
 
     for command in (["migrate"], ["migrate", "up"]):
         ran = run(*command, **database)
-        assert (ran.code, ran.out.startswith("example: the schema is at 0001_things")) == (0, True)
+        assert (ran.code, ran.out.startswith("example: the schema is at 0003_versions")) == (0, True)
     assert run("migrate", "check", **database) == (0, "example: models and schema are equal\n", "")
 
     async def drifted(*_):

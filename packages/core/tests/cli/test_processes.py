@@ -79,7 +79,7 @@ def test_a_laptop_needs_one_command(laptop, room, port, other_port, eventually, 
     assert laptop.run("migrate", "check", "--dev") == (0, "example: models and schema are equal\n", "")
 
     # A change of the code is served soon, on the same port, with the same data.
-    schemas = room / "example" / "things" / "schemas.py"
+    schemas = room / "example" / "things" / "schemas" / "v1.py"
     schemas.write_text(schemas.read_text().replace("max_length=50", "max_length=10"))
     names = (f"more than ten letters {number}" for number in range(1000))
     eventually(lambda: laptop.make(next(names))[0] == 422)

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 import typer
 
 import core
-from core.cli.serve import Host, Port
+from core.cli.serve import Host, Port, run
 from core.ports import Ports
 from core.server import listen
-from core.server import serve as run
 from core.services import Service
 from core.settings import Loaded
-from core.telemetry.logs import logging_to_stdout
 
 if TYPE_CHECKING:
     from core.local.host import LocalHost
@@ -63,6 +61,5 @@ def _serve_child(name: str, url: str, sockets: list[socket.socket] | None) -> No
     with clear_failures():
         service = Service(name, f"{name}.app")
         settings = _load(LocalHost.at(name, data_dir(name)), service, url).settings
-        with logging_to_stdout(level=settings.logs.level, form=settings.logs.format):
-            code = run(service.create_app(settings, Ports()), settings.server, listener=listener)
+        code = run(service.create_app(settings, Ports()), listener)
     sys.exit(code)

@@ -8,8 +8,10 @@ import typer
 from core.cli.database import psql, reset
 from core.cli.dev import dev
 from core.cli.failures import clear_failures
-from core.cli.inspection import openapi, routes, settings
+from core.cli.inspection import routes, settings
+from core.cli.jobs import jobs_cli
 from core.cli.migrate import migrate_cli
+from core.cli.openapi import openapi
 from core.cli.serve import serve
 from core.cli.token import token
 from core.services import Service
@@ -31,6 +33,7 @@ def service_cli(name: str, *, commands: Sequence[Command] = ()) -> Callable[[], 
     for command in (serve, dev, token, settings, routes, openapi, psql, reset, *commands):
         cli.command(command.__name__.replace("_", "-"))(command)
     cli.add_typer(migrate_cli, name="migrate")
+    cli.add_typer(jobs_cli, name="jobs")
 
     def main() -> None:
         with clear_failures():

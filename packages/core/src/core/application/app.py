@@ -1,0 +1,106 @@
+"""The application: FastAPI, with the layers of the chassis around and within its own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from opentelemetry.context import detach
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.jobs import Job
+from core.metrics import Metrics
+from core.middleware.client_address import is_trusted
+from core.middleware.deadlines import DeadlineTable
+from core.middleware.stack import inner_layers, outer_layers
+from core.routing import serving
+from core.settings import ChassisSettings
+from core.telemetry.exchange import Identity
+from core.tracing import Tracing
+from core.web.body_limits import BodyLimits
+from core.web.problems import Problems
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+# What is asked for all day and says nothing of the service: probes, metrics, documents.
+UNTRACED = ("/livez", "/readyz", "/startupz", "/metrics", "/docs", "/openapi.json")
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
+
+
+class ChassisApp(FastAPI):
+    """FastAPI in the chassis: the layers of core.middleware around and within its own, one shape for every failure."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ChassisSettings,
+        *,
+        lifespan: Lifespan,
+        span_processors: "Sequence[SpanProcessor]" = (),
+    ) -> None:
+        self.chassis_name = name
+        self.identity = Identity.of(name, settings.environment)
+        self.settings = settings
+        self.problems = Problems(settings.public_url)
+        self.deadlines = DeadlineTable(settings.server.request_timeout_s)
+        self.metrics = Metrics()
+        self.tracing = Tracing(
+            self.identity.fields,
+            ratio=settings.tracing.ratio,
+            believes=self._believes,
+            untraced=UNTRACED,
+            processors=span_processors,
+        )
+        self.deprecated_requests = self.metrics.counter(
+            "http_server_deprecated_requests_total", "Requests to operations that are deprecated.", "operation"
+        )
+        self.jobs: Sequence[Job] = ()
+        super().__init__(
+            title=name,
+            version=self.identity.version,
+            lifespan=lifespan,
+            middleware=inner_layers(self.deadlines, self.problems),
+            redirect_slashes=False,
+            # Where the document itself is: below a mount, or a prefix that a proxy takes away.
+            servers=[{"url": "."}],
+            # core.web.openapi serves both: without a network, and serialised once.
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
+            telemetry={
+                "tracer_provider": self.tracing,
+                "tracing": True,
+                # A span for each dependency costs more than the request itself.
+                "operation_spans": False,
+                # Both are the chassis' own.
+                "metrics": False,
+                "logs": False,
+                "auto_configure": False,
+            },
+        )
+        self.problems.install(self)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """FastAPI's own stack, with the outer layers around it."""
+        app = super().build_middleware_stack()
+        body_limits = BodyLimits(self.router.routes, default_bytes=self.settings.server.body_max_bytes)
+        layers = outer_layers(self.identity, self.settings, self.problems, self.metrics.requests, body_limits)
+        for layer, arguments, options in reversed(layers):
+            app = layer(app, *arguments, **options)
+        return app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection; route objects are shared between applications, and this names the one that serves."""
+        token = serving.set(self)
+        passed_on = self.tracing.enter(scope)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if passed_on is not None:
+                detach(passed_on)
+            serving.reset(token)
+
+    def _believes(self, scope: Scope) -> bool:
+        """Whether the caller of this request may say that it is traced, and as part of which trace."""
+        return self.settings.environment == "local" or is_trusted(scope, self.settings.server.trusted_proxies)

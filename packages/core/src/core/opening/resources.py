@@ -1,0 +1,77 @@
+"""The order in which the resources of a service open."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from types import MappingProxyType
+
+from opentelemetry.trace import Tracer
+
+from core.client import open_clients
+from core.database import measure_pools, open_database
+from core.lifespan import Opener
+from core.mail import Mail, open_mail
+from core.metrics import Metrics
+from core.opening.access_tokens import issuer_of, open_published_keys, upstreams_of, verifier_of
+from core.ports import Ports
+from core.rate_limits import RateLimits, open_rate_limits
+from core.resources import ResourceList, Resources
+from core.settings import MailSettings, ServiceSettings
+from core.telemetry.exchange import request_id
+from core.tokens import Keys, derive_key
+
+
+async def open_resources(
+    opener: Opener,
+    name: str,
+    settings: ServiceSettings,
+    ports: Ports,
+    *,
+    declared: ResourceList,
+    wake_relay: Callable[[], None],
+    metrics: Metrics,
+    tracer: Tracer,
+) -> Resources:
+    """Opens everything; what was open is closed by `opener`, in reverse, when a later one fails.
+
+    Raises:
+        StartupError: one did not open; the text names it.
+    """
+    clients = await opener.open(
+        "clients", open_clients(upstreams_of(settings), ports.transports, request_id=request_id, tracer=tracer)
+    )
+    database = await opener.open("database", open_database(settings.database, name=name, tracer=tracer))
+    measure_pools(database, metrics)
+    keys: list[Keys] = []
+    if (issuer := issuer_of(settings)) is not None:
+        keys.append(await opener.open("issuer's keys", open_published_keys(settings, clients, issuer)))
+    resources = Resources(
+        name=name,
+        settings=settings,
+        clock=ports.clock,
+        database=database,
+        mail=ports.mail or _mail(settings.mail),
+        clients=clients,
+        verifier=await verifier_of(settings, keys),
+        wake_relay=wake_relay,
+        metrics=metrics,
+        tracer=tracer,
+        rate_limits=await opener.open("rate limits", _rate_limits(name, settings, metrics)),
+    )
+    for resource in declared:
+        opened = await opener.open(resource.kind.__name__, resource.open(resources))
+        resources = replace(resources, declared=MappingProxyType({**resources.declared, resource.kind: opened}))
+        if resource.kind is Keys:
+            resources = replace(resources, verifier=await verifier_of(settings, [opened]))
+    return resources
+
+
+def _mail(settings: MailSettings) -> Mail:
+    return open_mail(settings.url.get_secret_value(), settings.sender, timeout_s=settings.timeout_s)
+
+
+def _rate_limits(name: str, settings: ServiceSettings, metrics: Metrics) -> AbstractAsyncContextManager[RateLimits]:
+    uncounted = metrics.counter("rate_limits_uncounted_total", "Requests let in because their limit was not counted.")
+    url = settings.rate_limits.storage.get_secret_value()
+    key = derive_key(settings.secret_key.get_secret_value(), "rate limits")
+    return open_rate_limits(url, service=name, key=key, uncounted=uncounted.add)
