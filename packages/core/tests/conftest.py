@@ -1,10 +1,8 @@
 """core is tested through the smallest whole service, which lives beside its tests."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -18,19 +16,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 def service() -> Service:
     """The example service."""
     return Service("example", "example.app")
-
-
-@pytest.fixture
-def becomes() -> Callable[..., Awaitable[Any]]:
-    """`await becomes(condition)`: what the condition gives when it is true at last."""
-
-    async def wait(condition: Callable[[], Awaitable[Any]], *, patience_s: float = 5) -> Any:
-        async with asyncio.timeout(patience_s):
-            while not (value := await condition()):  # noqa: ASYNC110 - a server has no events for its own state
-                await asyncio.sleep(0.005)
-        return value
-
-    return wait
 
 
 @pytest.fixture

@@ -1,15 +1,17 @@
 """The test kit itself: a clock that obeys, databases that are a test's alone, a network that ends at this machine."""
 
 import asyncio
+import random
 import socket
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import httpx
 import pytest
+from sqlalchemy import text
 
 from core.mail import FolderMail, Message
-from core.testing import MovableClock, problem
+from core.testing import MovableClock, problem, running
 from core.testing.databases import template_database
 from core.testing.network import NetworkUsed
 
@@ -76,3 +78,32 @@ async def test_a_mailbox_shows_what_was_sent_to_whom(mailbox, tmp_path):
 def test_what_is_no_problem_document_is_told_with_its_text():
     with pytest.raises(AssertionError, match="no problem document: 500 Internal Server Error"):
         problem(httpx.Response(500, text="Internal Server Error"))
+
+
+async def test_the_statements_of_requests_are_counted(client, signed_in, queries, database):
+    for name in ("a", "b", "c"):
+        await client.post("/v1/things", json={"name": name}, headers={**signed_in(), "Idempotency-Key": name})
+    with queries() as listing:
+        assert len((await client.get("/v1/things", headers=signed_in())).json()["data"]) == 3
+    with queries() as reading:
+        await client.get("/v1/things/thg_00000000000000000000000000", headers=signed_in())
+    with queries() as beside:
+        async with database.transaction() as session:
+            await session.execute(text("SELECT 1"))
+    with queries() as making:
+        await client.post("/v1/things", json={"name": "d"}, headers={**signed_in(), "Idempotency-Key": "d"})
+    assert (len(listing), len(reading), beside) == (1, 1, [])
+    assert len([statement for statement in making if statement.startswith("INSERT INTO things")]) == 1
+
+
+async def test_a_running_service_leaves_the_shared_generator_to_the_fuzzer(app, database, becomes):
+    drawn = random.getstate()
+
+    async def runner_waits() -> bool:
+        async with database.transaction() as session:
+            return await session.scalar(text("SELECT count(*) FROM jobs")) > 0
+
+    async with running(app):
+        assert await becomes(runner_waits)
+        await asyncio.sleep(0.1)
+    assert random.getstate() == drawn

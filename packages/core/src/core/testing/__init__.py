@@ -4,5 +4,6 @@ from core.testing.applications import SERVICE_URL, Host, running
 from core.testing.clocks import MovableClock
 from core.testing.conformance import Conformance
 from core.testing.problems import problem
+from core.testing.wire import Wire
 
-__all__ = ["SERVICE_URL", "Conformance", "Host", "MovableClock", "problem", "running"]
+__all__ = ["SERVICE_URL", "Conformance", "Host", "MovableClock", "Wire", "problem", "running"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from core.ids import format_id, new_id
 from core.services import Service
@@ -18,16 +19,19 @@ Mint = Callable[..., str]
 
 def local_settings(service: Service, *, database_url: str, folder: Path) -> ServiceSettings:
     """Local settings on this database; mail and keys are in `folder`."""
-    return service.settings.model_validate(
-        {
-            "environment": "local",
-            "public_url": SERVICE_URL,
-            "database": {"url": database_url, "pool_size": 5, "read_pool_size": 2},
-            "mail": {"url": f"file:{folder}/mail"},
-            "cors": {"allow_origins": [WEB_ORIGIN]},
-            "data_dir": str(folder),
-        }
-    )
+    return service.settings.model_validate(given_locally(database_url=database_url, folder=folder))
+
+
+def given_locally(*, database_url: str, folder: Path) -> dict[str, Any]:
+    """What they are made from."""
+    return {
+        "environment": "local",
+        "public_url": SERVICE_URL,
+        "database": {"url": database_url, "pool_size": 5, "read_pool_size": 2},
+        "mail": {"url": f"file:{folder}/mail"},
+        "cors": {"allow_origins": [WEB_ORIGIN]},
+        "data_dir": str(folder),
+    }
 
 
 def minting(settings: ServiceSettings, folder: Path) -> Mint:

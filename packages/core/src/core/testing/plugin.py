@@ -1,8 +1,9 @@
 """The fixtures that every service's tests have, once its conftest says which service: `service`."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -24,9 +25,28 @@ from core.services import Service
 from core.settings import ServiceSettings
 from core.telemetry.logs import logging_to
 from core.testing.applications import SERVICE_URL, Host, running
+from core.testing.blocking import remembered
 from core.testing.databases import TemplateDatabase, template_database
 from core.testing.locally import Mint, local_settings, minting
 from core.testing.network import loopback_only
+from core.testing.queries import recorded
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the test that fuzzes a service by its OpenAPI document."""
+    group = parser.getgroup("fuzzing")
+    group.addoption("--fuzz-examples", type=int, help="Cases an operation, drawn anew each run; 10 and the same ones.")
+    group.addoption("--fuzz-seed", type=int, help="The seed that a failed run has named.")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Shows the tracebacks that were logged during a test that failed: a 500 says nothing of its cause."""
+    report: Any = yield
+    if report.failed:
+        logged = [line["exception"] for line in getattr(item, "funcargs", {}).get("logs", ()) if "exception" in line]
+        report.sections += [("logged traceback", each) for each in dict.fromkeys(logged)]
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -44,15 +64,19 @@ def _no_network() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _nothing_blocks() -> Iterator[None]:
     """A call that blocks the event loop fails the test that made it."""
-    with blockbuster_ctx(_packages_on_core(), excluded_modules=["core.testing"]) as guard:
+    with remembered(), blockbuster_ctx(_packages_on_core(), excluded_modules=["core.testing"]) as guard:
         # asyncpg looks for certificates and a password file when it connects: some microseconds, a few times a process.
-        for function in ("os.stat", "os.path.abspath", "io.TextIOWrapper.read", "io.BufferedReader.read"):
+        for function in ("os.stat", "os.listdir", "os.path.abspath", "io.TextIOWrapper.read", "io.BufferedReader.read"):
             guard.functions[function].can_block_in("asyncpg/connect_utils.py", "_parse_connect_arguments")
             # A traceback shows lines of source, which Python reads when it is formatted, and keeps.
             guard.functions[function].can_block_in("linecache.py", {"checkcache", "updatecache"})
+            # FastAPI looks up where an endpoint is written at its first request, and keeps it.
+            guard.functions[function].can_block_in("fastapi/routing.py", {"_extract_endpoint_context"})
             # Building an application looks up its version and the types of media: before a process serves, but a test
             # may build one at any time.
-            guard.functions[function].can_block_in("core/application.py", {"chassis"})
+            guard.functions[function].can_block_in("core/application/chassis.py", {"chassis"})
+        # Before Python 3.12, coverage measures each thread under one lock.
+        guard.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", {"lock_data"})
         yield
 
 
@@ -173,3 +197,22 @@ def signed_in(token: Mint) -> Callable[..., dict[str, str]]:
         return {"Authorization": f"Bearer {token(*scopes, subject=subject)}"}
 
     return header
+
+
+@pytest.fixture
+def queries() -> Callable[[], AbstractContextManager[list[str]]]:
+    """What records the SQL that requests send inside a block, so that a test can count it."""
+    return recorded
+
+
+@pytest.fixture
+def becomes() -> Callable[..., Awaitable[Any]]:
+    """Waits for an async condition, and gives what it gives when it is true at last."""
+
+    async def wait(condition: Callable[[], Awaitable[Any]], *, patience_s: float = 30) -> Any:
+        async with asyncio.timeout(patience_s):
+            while not (value := await condition()):  # noqa: ASYNC110 - a server has no events for its own state
+                await asyncio.sleep(0.005)
+        return value
+
+    return wait
