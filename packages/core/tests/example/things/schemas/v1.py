@@ -1,21 +1,20 @@
-"""Things on the wire."""
+"""Things as `/v1` shows them."""
 
 from datetime import datetime
 from typing import Annotated, Self
-from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from core.ids import TypeId
+from core.web.text import Line
 from example.things.models import Thing
-
-ThingId = Annotated[UUID, TypeId("thg")]
+from example.things.repository import ThingRow
+from example.things.schemas.ids import ThingId
 
 
 class ThingCreate(BaseModel, extra="forbid"):
     """A thing to make."""
 
-    name: Annotated[str, Field(min_length=1, max_length=50)]
+    name: Annotated[Line, Field(max_length=50)]
 
 
 class ThingRead(BaseModel):
@@ -26,6 +25,6 @@ class ThingRead(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, thing: Thing) -> Self:
+    def of(cls, thing: Thing | ThingRow) -> Self:
         """The wire shape of a row."""
         return cls(id=thing.id, name=thing.name, created_at=thing.created_at)

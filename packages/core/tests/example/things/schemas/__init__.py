@@ -1,0 +1,1 @@
+"""Things on the wire: a module for each version, over one table."""
