@@ -1,0 +1,1 @@
+"""A service written from docs/service.md alone: pages of text, kept in folders."""

@@ -1,0 +1,1 @@
+"""The schema of notes, one module a step."""

@@ -1,0 +1,1 @@
+"""Pages: texts under a title, each in a folder or in none."""
