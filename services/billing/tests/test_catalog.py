@@ -5,7 +5,7 @@ import json
 
 from billing.app import seed_local
 from core.ports import Seed
-from core.testing import problem
+from core.testing import SERVICE_URL, problem
 
 FLAT = {"model": "flat", "unit_amount": "1000", "currency": "EUR", "interval": "month"}
 
@@ -30,6 +30,13 @@ async def test_a_plan_is_read_with_its_prices_by_whoever_is_signed_in(keeper, bu
     assert read == plan | {"prices": [price]}
     assert read["entitlements"] == {"seats": 5, "sso": True}
     assert price["created_at"].endswith("Z")
+
+
+async def test_a_new_plan_says_where_it_is(keeper):
+    response = await keeper.post("/v1/plans", {"name": "Team"})
+    location = response.headers["location"]
+    assert location.startswith(SERVICE_URL)
+    assert (await keeper.get(location.removeprefix(SERVICE_URL))).json() == response.json()
 
 
 async def test_plans_are_listed_in_pages(keeper, buyer):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.testing import problem
+from core.testing import SERVICE_URL, problem
 
 
 @pytest.fixture
@@ -25,6 +25,8 @@ async def test_the_same_request_is_answered_with_the_same_bytes_and_charged_once
     assert "idempotent-replayed" not in first.headers
     assert (again.status_code, again.content) == (201, first.content)
     assert again.headers["idempotent-replayed"] == "true"
+    place = f"{SERVICE_URL}/v1/subscriptions/{first.json()['id']}"
+    assert first.headers["location"] == again.headers["location"] == place
     assert await effects(payer) == 1
 
 

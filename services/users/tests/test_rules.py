@@ -1,4 +1,4 @@
-"""Decisions without I/O: addresses, passwords, roles, refresh tokens, networks, tags."""
+"""Decisions without I/O: addresses, passwords, roles, refresh tokens, networks."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -7,7 +7,6 @@ import pytest
 
 from core.redaction import redact
 from users.accounts.rules import context_of, normalised, scopes_of, weakness
-from users.profile.rules import etag_of, is_listed
 from users.sessions.rules import Origin, RefreshToken, Verdict, truncated, verdict
 from users.tokens.rules import digest_of, one_time_token
 
@@ -152,8 +151,3 @@ def test_a_one_time_token_needs_the_key():
     assert token != one_time_token(SESSION, key=b"another")
     assert token == one_time_token(SESSION, key=b"k")
     assert len(digest_of(token)) == 32
-
-
-@pytest.mark.parametrize(("header", "listed"), [(None, False), ("", False), ('"v1"', False), ('"v3",  W/"v2"', True)])
-def test_a_tag_is_found_in_a_list(header, listed):
-    assert is_listed(etag_of(2), header) is listed

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, StrictInt, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 # ISO 4217, the active currencies that are money (no metals, units of account or test codes), by digits after the point.
 _CURRENCIES = {
@@ -83,17 +84,33 @@ def _decimal(text: object) -> Decimal:
     raise PydanticCustomError("decimal_string", "Input should be a decimal number as a string, such as '12.5'")
 
 
+def _shown_as(pattern: str, *, example: str) -> WithJsonSchema:
+    """What OpenAPI says of a decimal; leading zeros beyond it are read all the same."""
+    return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$", "examples": [example]})
+
+
 DecimalText = Annotated[
     Decimal,
     BeforeValidator(_decimal),
     PlainSerializer(as_text, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DECIMAL.pattern}$", "examples": ["12.5"]}),
+    _shown_as(_DECIMAL.pattern, example="12.5"),
 ]
 # A price for one piece, in minor units: "12.12" of EUR is 12.12 cents.
-UnitAmount = Annotated[DecimalText, Field(ge=0, le=UNIT_AMOUNT_MAX, decimal_places=UNIT_AMOUNT_PLACES)]
+UnitAmount = Annotated[
+    DecimalText,
+    Field(ge=0, le=UNIT_AMOUNT_MAX, decimal_places=UNIT_AMOUNT_PLACES),
+    _shown_as(r"10{10}(\.0{1,12})?|[0-9]{1,10}(\.[0-9]{1,12})?", example="12.5"),
+]
 # "0.21" is 21 %.
-Rate = Annotated[DecimalText, Field(ge=0, le=1, decimal_places=RATE_PLACES)]
-Currency = Annotated[str, BeforeValidator(_known), Field(examples=["EUR"])]
+Rate = Annotated[
+    DecimalText,
+    Field(ge=0, le=1, decimal_places=RATE_PLACES),
+    _shown_as(r"1(\.0{1,6})?|0(\.[0-9]{1,6})?", example="0.21"),
+]
+# A type of its own, so that OpenAPI documents the codes once.
+Currency = TypeAliasType(
+    "Currency", Annotated[str, BeforeValidator(_known), Field(json_schema_extra={"enum": sorted(EXPONENTS)})]
+)
 
 
 class Money(BaseModel, frozen=True, extra="forbid"):

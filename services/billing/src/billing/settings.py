@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from core.resources import Resources
 from core.settings import Group, ServiceSettings, TokenSettings, Values, merged
 
 
@@ -43,10 +42,3 @@ class Settings(ServiceSettings, env_prefix="BILLING_"):
         """A seller that nobody takes for a real one, and a provider that moves no money."""
         seller = {"name": "Example Ltd", "address": "1 Example Street, Exampleton", "country": "NL"}
         return merged(super().local_defaults(given), {"provider": "sandbox", "seller": seller})
-
-
-def settings_of(resources: Resources) -> Settings:
-    """The settings of the running service, as what they are."""
-    settings: Any = resources.settings
-    assert isinstance(settings, Settings)  # noqa: S101 - create_app takes no others
-    return settings

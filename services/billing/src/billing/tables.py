@@ -1,13 +1,12 @@
-"""The tables of billing: one metadata, one page of a list, and the rows below a row."""
+"""The tables of billing: one metadata, and the rows below a row."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
-from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import BigInteger, ColumnElement, Integer, Numeric, Select, Text, Uuid, bindparam, cast, func, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Numeric, Select, Text, cast, func
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, MappedAsDataclass
 from sqlalchemy.sql.selectable import ForUpdateArg
@@ -17,8 +16,6 @@ from core.database import UtcDateTime, metadata
 # FOR NO KEY UPDATE: nobody else changes the row, while rows that refer to it may still come.
 LOCKED = ForUpdateArg(key_share=True)
 Rows = Select[*tuple[Any, ...]]
-Position = tuple[datetime, UUID]
-_FIRST: Position = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
 # eq=False: a row is itself, also while it has no identity yet.
@@ -33,20 +30,6 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True, eq=False):
         datetime: UtcDateTime,
         Mapping[str, Any]: JSONB,
     }
-
-
-def one_page(rows: Rows, kind: type[Base]) -> Rows:
-    """The page of `rows` of a kind that starts after a position, in the order that all lists have; see `page_of`."""
-    columns = kind.__table__.c
-    after = tuple_(bindparam("after_at", type_=UtcDateTime), bindparam("after_id", type_=Uuid))
-    following = rows.where(tuple_(columns.created_at, columns.id) > after)
-    return following.order_by(columns.created_at, columns.id).limit(bindparam("limit", type_=Integer))
-
-
-def page_of(after: Position | None, limit: int) -> dict[str, Any]:
-    """The parameters of `one_page`."""
-    after_at, after_id = after or _FIRST
-    return {"after_at": after_at, "after_id": after_id, "limit": limit}
 
 
 def columns(kind: type[Base], view: type[BaseModel]) -> list[InstrumentedAttribute[Any]]:

@@ -1,6 +1,6 @@
 """What the users service can be told: how passwords are kept, and how long sessions and tokens live."""
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -93,13 +93,6 @@ class Settings(ServiceSettings, env_prefix="USERS_"):
         if weak and info.data.get("environment") != "local":
             raise ValueError("hash_memory_kib and hash_iterations make hashes too cheap to protect passwords")
         return passwords
-
-
-def settings_of(resources: Resources) -> Settings:
-    """The settings of the running service, as what they are."""
-    settings: Any = resources.settings
-    assert isinstance(settings, Settings)  # noqa: S101 - create_app takes no others
-    return settings
 
 
 def secret_of(resources: Resources) -> str:

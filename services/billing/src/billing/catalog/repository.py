@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.catalog.models import Offer, Plan, PlanView, Price, PriceView
-from billing.tables import Position, Rows, all_as_json, one_page, page_of
-from core.database import Query, ReadSession
+from billing.tables import Rows, all_as_json
+from core.database import Position, Query, ReadSession, page_parameters, paged
 
 _prices = all_as_json(Price, PriceView, order_by=Price.created_at)
 _PLANS: Rows = select(
@@ -20,7 +20,7 @@ _PLANS: Rows = select(
     Plan.created_at,
 )
 _PLAN = Query(_PLANS.where(Plan.id == bindparam("plan_id")), PlanView)
-_PAGE = Query(one_page(_PLANS, Plan), PlanView)
+_PAGE = Query(paged(_PLANS, Plan.created_at, Plan.id), PlanView)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +55,4 @@ class CatalogQueries:
         return await self.reads.first(_PLAN, plan_id=plan_id)
 
     async def page(self, after: Position | None, limit: int) -> list[PlanView]:
-        return await self.reads.all(_PAGE, **page_of(after, limit))
+        return await self.reads.all(_PAGE, **page_parameters(after, limit))

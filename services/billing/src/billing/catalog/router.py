@@ -5,7 +5,7 @@ from operator import attrgetter
 from billing.catalog.dependencies import CatalogDep, CatalogViewsDep, may_write
 from billing.catalog.models import PlanId
 from billing.catalog.schemas import PlanCreate, PlanRead, PriceCreate, PriceRead
-from core.dependencies import PageDep
+from core.dependencies import Created, PageDep
 from core.routing import Router
 from core.web.pages import PageOf
 
@@ -13,13 +13,13 @@ router = Router(prefix="/v1/plans", tags=["catalog"])
 
 
 @router.post("", status_code=201, dependencies=[may_write])
-async def add_plan(body: PlanCreate, catalog: CatalogDep) -> PlanRead:
-    return PlanRead.of(await catalog.add_plan(name=body.name, entitlements=body.entitlements))
+async def add_plan(body: PlanCreate, catalog: CatalogDep, created: Created) -> PlanRead:
+    return created(PlanRead.of(await catalog.add_plan(name=body.name, entitlements=body.entitlements)))
 
 
 @router.get("")
 async def list_plans(page: PageDep, catalog: CatalogViewsDep) -> PageOf[PlanRead]:
-    plans = await catalog.page(after=page.after, limit=page.limit + 1)
+    plans = await catalog.page(after=page.after, limit=page.limit)
     return page.of(plans, item=PlanRead.of, position=attrgetter("created_at", "id"))
 
 

@@ -21,7 +21,11 @@ class PlanCreate(BaseModel, extra="forbid"):
 
     name: Line = Field(examples=["Team"])
     entitlements: dict[Feature, Entitlement] = Field(
-        default={}, max_length=100, description="What a subscriber may do, by feature.", examples=[{"seats": 5}]
+        default={},
+        max_length=100,
+        description="What a subscriber may do, by feature.",
+        examples=[{"seats": 5}],
+        json_schema_extra={"additionalProperties": False},
     )
 
 

@@ -7,7 +7,7 @@ from fastapi import Depends
 from billing.invoices.repository import InvoiceQueries, InvoiceRepository
 from billing.invoices.service import Invoices, InvoiceViews
 from billing.ledger import dependencies as ledger
-from billing.settings import settings_of
+from billing.settings import Settings
 from core.database import ReadSession as Reads
 from core.dependencies import ReadSession, Session
 from core.resources import Resources
@@ -15,7 +15,7 @@ from core.resources import Resources
 
 def build(session: Session, resources: Resources) -> Invoices:
     """Invoices in the transaction of `session`."""
-    settings = settings_of(resources)
+    settings = resources.settings_as(Settings)
     return Invoices(
         repository=InvoiceRepository(session),
         ledger=ledger.build(session, resources),

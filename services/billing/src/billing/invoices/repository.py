@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.customers.models import Customer
 from billing.invoices.models import Invoice, InvoiceLine, InvoiceSeries, InvoiceView, LineView, PaymentView
 from billing.payments.models import Payment
-from billing.tables import LOCKED, Position, Rows, all_as_json, as_json, columns, one_page, page_of
-from core.database import Query, ReadSession
+from billing.tables import LOCKED, Rows, all_as_json, as_json, columns
+from core.database import Position, Query, ReadSession, page_parameters, paged
 
 _lines = all_as_json(InvoiceLine, LineView, order_by=InvoiceLine.position)
 _of_invoice = (
@@ -35,7 +35,7 @@ _LATEST = (
     .order_by(Invoice.subscription_id, Invoice.created_at.desc(), Invoice.id.desc())
 )
 _MY_ONE = Query(_MINE.where(Invoice.id == bindparam("invoice_id")), InvoiceView)
-_MY_PAGE = Query(one_page(_MINE, Invoice), InvoiceView)
+_MY_PAGE = Query(paged(_MINE, Invoice.created_at, Invoice.id), InvoiceView)
 _LATEST_OUTSIDE = Query(_LATEST, InvoiceView)
 
 
@@ -86,7 +86,7 @@ class InvoiceQueries:
         return await self.reads.first(_MY_ONE, invoice_id=invoice_id, user_id=user_id)
 
     async def page(self, user_id: UUID, after: Position | None, limit: int) -> list[InvoiceView]:
-        return await self.reads.all(_MY_PAGE, user_id=user_id, **page_of(after, limit))
+        return await self.reads.all(_MY_PAGE, user_id=user_id, **page_parameters(after, limit))
 
     async def latest_of(self, subscription_ids: Sequence[UUID]) -> list[InvoiceView]:
         return await self.reads.all(_LATEST_OUTSIDE, subscription_ids=subscription_ids)

@@ -15,7 +15,7 @@ router = Router(prefix="/v1/invoices", tags=["invoices"])
 
 @router.get("")
 async def list_invoices(user_id: UserId, page: PageDep, invoices: InvoiceViewsDep) -> PageOf[InvoiceRead]:
-    rows = await invoices.page(user_id=user_id, after=page.after, limit=page.limit + 1)
+    rows = await invoices.page(user_id=user_id, after=page.after, limit=page.limit)
     return page.of(rows, item=InvoiceRead.of, position=attrgetter("created_at", "id"))
 
 

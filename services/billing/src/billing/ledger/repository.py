@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ledger.models import BalanceView, EntryView, LedgerEntry, LedgerTransaction, TransactionView
 from billing.ledger.rules import Posting
-from billing.tables import Position, Rows, all_as_json, one_page, page_of
-from core.database import Query, ReadSession
+from billing.tables import Rows, all_as_json
+from core.database import Position, Query, ReadSession, page_parameters, paged
 
 _entries = all_as_json(LedgerEntry, EntryView, order_by=LedgerEntry.position)
 _TRANSACTIONS: Rows = select(
@@ -20,7 +20,7 @@ _TRANSACTIONS: Rows = select(
     select(_entries).where(LedgerEntry.transaction_id == LedgerTransaction.id).scalar_subquery().label("entries"),
     LedgerTransaction.created_at,
 )
-_PAGE = Query(one_page(_TRANSACTIONS, LedgerTransaction), TransactionView)
+_PAGE = Query(paged(_TRANSACTIONS, LedgerTransaction.created_at, LedgerTransaction.id), TransactionView)
 _BALANCES = Query(
     select(
         LedgerEntry.account,
@@ -63,7 +63,7 @@ class LedgerQueries:
     reads: ReadSession
 
     async def page(self, after: Position | None, limit: int) -> list[TransactionView]:
-        return await self.reads.all(_PAGE, **page_of(after, limit))
+        return await self.reads.all(_PAGE, **page_parameters(after, limit))
 
     async def balances(self) -> list[BalanceView]:
         return await self.reads.all(_BALANCES)

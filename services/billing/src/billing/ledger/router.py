@@ -13,7 +13,7 @@ router = Router(prefix="/v1/ledger", tags=["ledger"], dependencies=[may_read])
 
 @router.get("/transactions")
 async def list_transactions(page: PageDep, ledger: LedgerViewsDep) -> PageOf[TransactionRead]:
-    transactions = await ledger.page(after=page.after, limit=page.limit + 1)
+    transactions = await ledger.page(after=page.after, limit=page.limit)
     return page.of(transactions, item=TransactionRead.of, position=attrgetter("created_at", "id"))
 
 

@@ -9,14 +9,14 @@ from billing.customers import dependencies as customers
 from billing.payments.provider import Provider
 from billing.payments.repository import PaymentQueries, PaymentRepository
 from billing.payments.service import PaymentMethods, PaymentMethodViews, Payments
-from billing.settings import settings_of
+from billing.settings import Settings
 from core.dependencies import ReadSession, ResourcesDep, Session
 from core.resources import Resources
 
 
 def build(session: Session, resources: Resources) -> Payments:
     """Payments in the transaction of `session`."""
-    settle_after = timedelta(seconds=settings_of(resources).settle_after_s)
+    settle_after = timedelta(seconds=resources.settings_as(Settings).settle_after_s)
     return Payments(PaymentRepository(session), resources.events(session), resources.clock, settle_after)
 
 

@@ -8,16 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
 from billing.payments.models import Payment, PaymentMethod, PaymentMethodView
-from billing.tables import LOCKED, Position, columns, one_page, page_of
-from core.database import Query, ReadSession
+from billing.tables import LOCKED, columns
+from core.database import Position, Query, ReadSession, page_parameters, paged
 
 _METHODS = select(*columns(PaymentMethod, PaymentMethodView))
 _PAGE = Query(
-    one_page(
+    paged(
         _METHODS.join(Customer, Customer.id == PaymentMethod.customer_id).where(
             Customer.user_id == bindparam("user_id")
         ),
-        PaymentMethod,
+        PaymentMethod.created_at,
+        PaymentMethod.id,
     ),
     PaymentMethodView,
 )
@@ -70,4 +71,4 @@ class PaymentQueries:
     reads: ReadSession
 
     async def methods(self, user_id: UUID, after: Position | None, limit: int) -> list[PaymentMethodView]:
-        return await self.reads.all(_PAGE, user_id=user_id, **page_of(after, limit))
+        return await self.reads.all(_PAGE, user_id=user_id, **page_parameters(after, limit))

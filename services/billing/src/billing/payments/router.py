@@ -24,5 +24,5 @@ async def add_payment_method(
 async def list_payment_methods(
     user_id: UserId, page: PageDep, payments: PaymentMethodViewsDep
 ) -> PageOf[PaymentMethodRead]:
-    methods = await payments.methods(user_id=user_id, after=page.after, limit=page.limit + 1)
+    methods = await payments.methods(user_id=user_id, after=page.after, limit=page.limit)
     return page.of(methods, item=PaymentMethodRead.of, position=attrgetter("created_at", "id"))

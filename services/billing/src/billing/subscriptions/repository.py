@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
 from billing.subscriptions.models import Subscription, SubscriptionView
-from billing.tables import LOCKED, Position, Rows, columns, one_page, page_of
-from core.database import Query, ReadSession
+from billing.tables import LOCKED, Rows, columns
+from core.database import Position, Query, ReadSession, page_parameters, paged
 
 LIVE = ("incomplete", "trialing", "active", "past_due")
 
@@ -20,7 +20,7 @@ _MINE = _SUBSCRIPTIONS.join(Customer, Customer.id == Subscription.customer_id).w
     Customer.user_id == bindparam("user_id")
 )
 _MY_ONE = Query(_MINE.where(Subscription.id == bindparam("subscription_id")), SubscriptionView)
-_MY_PAGE = Query(one_page(_MINE, Subscription), SubscriptionView)
+_MY_PAGE = Query(paged(_MINE, Subscription.created_at, Subscription.id), SubscriptionView)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +62,4 @@ class SubscriptionQueries:
         return await self.reads.first(_MY_ONE, subscription_id=subscription_id, user_id=user_id)
 
     async def page(self, user_id: UUID, after: Position | None, limit: int) -> list[SubscriptionView]:
-        return await self.reads.all(_MY_PAGE, user_id=user_id, **page_of(after, limit))
+        return await self.reads.all(_MY_PAGE, user_id=user_id, **page_parameters(after, limit))

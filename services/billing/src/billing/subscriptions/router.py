@@ -7,7 +7,7 @@ from billing.invoices.models import SubscriptionId
 from billing.subscriptions.dependencies import SubscribingDep, SubscriptionViewsDep
 from billing.subscriptions.schemas import SubscriptionCreate, SubscriptionRead
 from billing.subscriptions.service import Order
-from core.dependencies import PageDep, RequestKey, idempotent
+from core.dependencies import Created, PageDep, RequestKey, idempotent
 from core.routing import Router
 from core.web.pages import PageOf
 
@@ -17,17 +17,17 @@ router = Router(prefix="/v1/subscriptions", tags=["subscriptions"])
 @router.post("", status_code=201)
 @idempotent
 async def subscribe(
-    body: SubscriptionCreate, user_id: UserId, key: RequestKey, subscribing: SubscribingDep
+    body: SubscriptionCreate, user_id: UserId, key: RequestKey, subscribing: SubscribingDep, created: Created
 ) -> SubscriptionRead:
     order = Order(user_id=user_id, request_key=key, **dict(body))
-    return SubscriptionRead.of(await subscribing.subscribe(order))
+    return created(SubscriptionRead.of(await subscribing.subscribe(order)))
 
 
 @router.get("")
 async def list_subscriptions(
     user_id: UserId, page: PageDep, subscriptions: SubscriptionViewsDep
 ) -> PageOf[SubscriptionRead]:
-    rows = await subscriptions.page(user_id=user_id, after=page.after, limit=page.limit + 1)
+    rows = await subscriptions.page(user_id=user_id, after=page.after, limit=page.limit)
     return page.of(rows, item=SubscriptionRead.of, position=attrgetter("created_at", "id"))
 
 

@@ -5,15 +5,10 @@ from typing import Annotated
 
 import typer
 
-from core.lifespan import Opener
-from core.opening import open_resources
-from core.ports import Ports
-from core.services import Service
-from core.settings import load
+from core.application import ChassisApp
+from core.cli import application_of, opened
 from users.accounts.dependencies import build
-from users.accounts.provider import PASSWORDS
 from users.accounts.rules import normalised
-from users.settings import Settings
 
 
 def _one_address(email: str) -> str:
@@ -33,15 +28,10 @@ Password = Annotated[
 
 def create_admin(context: typer.Context, email: Email, password: Password) -> None:
     """Make an active, verified admin: the first one, who can make others."""
-    service: Service = context.obj
-    settings = load(Settings).settings
-    asyncio.run(_create(service.name, settings, email=email, password=password))
+    asyncio.run(_create(application_of(context.obj), email=email, password=password))
     typer.echo(f"{email} is an admin and can sign in.")
 
 
-async def _create(name: str, settings: Settings, *, email: str, password: str) -> None:
-    async with Opener(name) as opener:
-        # Whoever serves delivers what this announces.
-        resources = await open_resources(opener, name, settings, Ports(), declared=[PASSWORDS], wake_relay=lambda: None)
-        async with resources.database.transaction() as session:
-            await build(session, resources).create_admin(email=email, password=password)
+async def _create(app: ChassisApp, *, email: str, password: str) -> None:
+    async with opened(app) as resources, resources.database.transaction() as session:
+        await build(session, resources).create_admin(email=email, password=password)

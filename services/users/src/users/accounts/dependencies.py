@@ -9,7 +9,7 @@ from core.resources import Resources
 from users.accounts.provider import Passwords
 from users.accounts.repository import AccountRepository
 from users.accounts.service import Accounts
-from users.settings import settings_of
+from users.settings import Settings
 from users.tokens.dependencies import build_one_time_tokens
 
 
@@ -21,7 +21,7 @@ def build(session: Session, resources: Resources) -> Accounts:
         passwords=resources[Passwords],
         events=resources.events(session),
         clock=resources.clock,
-        settings=settings_of(resources),
+        settings=resources.settings_as(Settings),
     )
 
 

@@ -13,7 +13,7 @@ from argon2.exceptions import VerifyMismatchError
 
 from core.offload import Offload, open_offload
 from core.resources import Resource
-from users.settings import PasswordSettings, settings_of
+from users.settings import PasswordSettings, Settings
 
 # OWASP Password Storage Cheat Sheet and RFC 9106, section 3.1: 128 bits of salt, 256 of tag.
 SALT_BYTES = 16
@@ -75,7 +75,7 @@ async def open_passwords(settings: PasswordSettings) -> AsyncGenerator[Passwords
         yield Passwords(offload, hasher, nobody, common | {word.casefold() for word in settings.context_words})
 
 
-PASSWORDS = Resource(Passwords, lambda resources: open_passwords(settings_of(resources).passwords))
+PASSWORDS = Resource(Passwords, lambda resources: open_passwords(resources.settings_as(Settings).passwords))
 
 
 def common_passwords() -> frozenset[str]:

@@ -13,7 +13,7 @@ from users.accounts.dependencies import build as build_accounts
 from users.sessions.repository import SessionRepository
 from users.sessions.rules import Origin
 from users.sessions.service import Sessions
-from users.settings import secret_of, settings_of
+from users.settings import Settings, secret_of
 from users.tokens.dependencies import build_access_tokens
 
 
@@ -25,7 +25,7 @@ def build(session: Session, resources: Resources) -> Sessions:
         access_tokens=build_access_tokens(resources),
         events=resources.events(session),
         clock=resources.clock,
-        settings=settings_of(resources).sessions,
+        settings=resources.settings_as(Settings).sessions,
         secret=secret_of(resources),
     )
 

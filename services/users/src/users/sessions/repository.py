@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import Integer, bindparam, select, tuple_, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.database import Query, ReadSession, UtcDateTime
+from core.database import Position, Query, ReadSession, UtcDateTime, page_parameters, paged
 from users.accounts.models import Status, User
 from users.sessions.models import UserSession
 
@@ -46,18 +46,15 @@ _IS_LIVE = Query(
     LiveRow,
 )
 _LIVE_OF_USER = Query(
-    select(*(getattr(UserSession, name) for name in SessionRow.model_fields))
-    .where(
-        UserSession.user_id == bindparam("user_id"),
-        tuple_(UserSession.created_at, UserSession.id)
-        > tuple_(bindparam("after_at", type_=UtcDateTime), bindparam("after_id", type_=UserSession.id.type)),
-        *_LIVE,
-    )
-    .order_by(UserSession.created_at, UserSession.id)
-    .limit(bindparam("limit", type_=Integer)),
+    paged(
+        select(*(getattr(UserSession, name) for name in SessionRow.model_fields)).where(
+            UserSession.user_id == bindparam("user_id"), *_LIVE
+        ),
+        UserSession.created_at,
+        UserSession.id,
+    ),
     SessionRow,
 )
-_BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +68,9 @@ class SessionRepository:
         """Whether this session of this user, who must be active, has neither ended nor been ended."""
         return await self.reads.first(_IS_LIVE, id=session_id, user_id=user_id, now=now) is not None
 
-    async def live_of(
-        self, user_id: UUID, *, now: datetime, after: tuple[datetime, UUID] | None, limit: int
-    ) -> list[SessionRow]:
-        """The live sessions of a user, the oldest first."""
-        after_at, after_id = after or _BEFORE_ALL
-        return await self.reads.all(
-            _LIVE_OF_USER, user_id=user_id, now=now, after_at=after_at, after_id=after_id, limit=limit
-        )
+    async def live_of(self, user_id: UUID, *, now: datetime, after: Position | None, limit: int) -> list[SessionRow]:
+        """The live sessions of a user, the oldest first, and one more than `limit` if there are more."""
+        return await self.reads.all(_LIVE_OF_USER, user_id=user_id, now=now, **page_parameters(after, limit))
 
     async def add(self, session: UserSession) -> None:
         """Adds a session."""

@@ -110,7 +110,7 @@ class Sessions:
 
     async def page(self, user_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int) -> list[SessionRow]:
         """The live sessions of a user, the oldest first, and one more than `limit` if there are more."""
-        return await self.repository.live_of(user_id, now=self.clock.now(), after=after, limit=limit + 1)
+        return await self.repository.live_of(user_id, now=self.clock.now(), after=after, limit=limit)
 
     async def is_live(self, session_id: UUID, *, user_id: UUID) -> bool:
         """Whether this session of this user goes on at this instant."""

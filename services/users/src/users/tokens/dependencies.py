@@ -11,7 +11,7 @@ from core.clock import SystemClock
 from core.dependencies import ResourcesDep, Session
 from core.resources import Resources
 from core.tokens import derive_key
-from users.settings import secret_of, settings_of
+from users.settings import Settings, secret_of
 from users.tokens.repository import OneTimeTokenRepository, SigningKeyRepository
 from users.tokens.service import AccessTokens, OneTimeTokens, SigningKeys, load_signing_keys
 
@@ -27,7 +27,7 @@ async def open_signing_keys(resources: Resources) -> AsyncGenerator[SigningKeys]
 
 def build_access_tokens(resources: Resources) -> AccessTokens:
     """What signs access tokens."""
-    settings = settings_of(resources)
+    settings = resources.settings_as(Settings)
     return AccessTokens(
         keys=resources[SigningKeys],
         issuer=settings.tokens.issuer or settings.public_url,
