@@ -15,7 +15,17 @@ PET = {
 DOCUMENT = {
     "openapi": "3.1.0",
     "paths": {"/v1/pets": {"get": {"operationId": "pets_list", "tags": ["pets"], "security": [{"token": []}]}}},
-    "components": {"schemas": {"Pet": PET}, "securitySchemes": {"token": {"type": "http"}}},
+    "components": {
+        "schemas": {"Pet": PET},
+        "securitySchemes": {"token": {"type": "http"}},
+        "headers": {"X-Request-ID": {"schema": {"type": "string"}}},
+        "responses": {
+            "Problem": {
+                "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}},
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Pet"}}},
+            }
+        },
+    },
 }
 
 
@@ -34,6 +44,10 @@ def test_a_schema_keeps_its_words_and_its_references_follow():
     assert pet["examples"] == PET["examples"]
 
 
-def test_signing_in_is_asked_for_once():
+def test_signing_in_is_asked_for_once_and_a_header_explained_once():
     merged = merge({"zoo": DOCUMENT, "home": DOCUMENT}, title="All", version="1")
     assert list(merged["components"]["securitySchemes"]) == ["token"]
+    assert list(merged["components"]["headers"]) == ["X-Request-ID"]
+    response = merged["components"]["responses"]["home.Problem"]
+    assert response["headers"] == {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+    assert response["content"]["application/json"] == {"schema": {"$ref": "#/components/schemas/home.Pet"}}

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 from tea import app as tea
 
@@ -148,11 +149,22 @@ async def test_every_service_is_seeded_at_each_start(build):
             assert (await client.get("/tea/v1/cups")).json() == [{"name": "admin@example.com"}]
 
 
+THEIRS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'coffee'"
+
+
 async def test_a_service_that_does_not_start_is_named_and_the_others_are_closed(build, cups):
     await asyncio.to_thread(cups.drop_database, "tea")
     with pytest.raises(StartupError, match="tea: database did not open"):
         async with running(await build()):
             pass
+    admin = await asyncpg.connect(cups.url("postgres"))
+    try:
+        # Sessions end a moment after their client has gone.
+        async with asyncio.timeout(5):
+            while await admin.fetchval(THEIRS):  # noqa: ASYNC110 - a server has no events for its own state
+                await asyncio.sleep(0.01)
+    finally:
+        await admin.close()
 
 
 async def test_a_seed_that_fails_stops_the_start(build, monkeypatch):

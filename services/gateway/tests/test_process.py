@@ -184,6 +184,29 @@ def test_a_service_that_cannot_be_configured_is_explained(data_dir, start):
     assert "TEA_DATABASE__POOL_SIZE" in gateway.said
 
 
+BROKEN = """
+from contextlib import asynccontextmanager
+from core.resources import Resource
+
+@asynccontextmanager
+async def broken(_resources):
+    raise OSError("no leaves")
+    yield
+"""
+
+
+def test_a_service_that_does_not_start_ends_the_gateway_with_its_name(data_dir, tmp_path, start):
+    installed = Path(shutil.copytree(INSTALLED, tmp_path / "installed"))
+    source = installed / "tea" / "app.py"
+    text = source.read_text().replace("routers=[router])", "routers=[router], resources=[Resource(Cup, broken)])")
+    source.write_text(text + BROKEN)
+    gateway = start(data_dir, installed=installed)
+    assert gateway.wait() == 3
+    assert "tea: Cup did not open: OSError: no leaves" in gateway.said.splitlines()
+    assert "Traceback" not in gateway.said
+    assert processes_of(data_dir) == []
+
+
 def test_a_changed_file_restarts_the_services_and_spares_the_database(data_dir, tmp_path, serve):
     installed = Path(shutil.copytree(INSTALLED, tmp_path / "installed"))
     gateway = serve(data_dir, "--reload", installed=installed)

@@ -9,7 +9,7 @@ from core.application import chassis
 from core.dependencies.resources import READINESS
 from core.mount import Dispatch
 from core.ports import Seed
-from core.web.documentation import documentation_routes, openapi_of
+from core.web.openapi import documentation_routes, openapi_of
 from core.web.probes import Readiness
 from gateway.developer.access import is_loopback
 from gateway.developer.mailbox import mailbox_router

@@ -16,6 +16,7 @@ from core.ports import Seed
 from core.server import listen, serve
 from core.services import installed_services
 from core.settings import load
+from core.telemetry.exchange import Identity
 from core.telemetry.logs import logging_to_stdout
 from gateway.app import MAILBOX_PATH, NAME, create_app
 from gateway.services import HostedServices, configure
@@ -57,7 +58,8 @@ def _serve(settings: GatewaySettings, listener: socket.socket) -> int:
     local_host = LocalHost.at(NAME, settings.data_dir)
     services = HostedServices(configure(installed_services(), local_host, url=settings.public_url))
     app = create_app(settings, services, seed=_seed(settings, local_host), mail_folder=local_host.mail_folder)
-    with logging_to_stdout(level=settings.logs.level, form=settings.logs.format):
+    process = Identity.of(NAME, settings.environment)
+    with logging_to_stdout(level=settings.logs.level, form=settings.logs.format, process=process):
         return serve(app, settings.server, listener=listener)
 
 

@@ -27,8 +27,8 @@ def merge(documents: Mapping[str, dict[str, Any]], *, title: str, version: str) 
     return merged
 
 
-# The way to sign in is the same in every service: asked for once.
-_SHARED_SECTIONS = ("securitySchemes",)
+# The way to sign in, and what a header says, are core's and the same in every service: once is enough.
+_SHARED_SECTIONS = ("headers", "securitySchemes")
 
 
 def _component(section: str, service: str, name: str) -> str:
