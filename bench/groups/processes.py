@@ -1,0 +1,118 @@
+"""What a service costs before it serves anything: its imports, the building of its application, its memory at rest."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from bench.databases import an_empty_database
+from bench.figures import Amount, Group, Ratio, Samples, Target
+from bench.wiring import free_port
+
+ROUNDS = 7
+START_S_MAX = 30
+SETTLED_AFTER_S = 2
+# Where a system has no such folder, its memory is not measured.
+PROC = Path("/proc")
+
+LIBRARIES = "import fastapi, sqlalchemy.ext.asyncio, asyncpg, structlog, prometheus_client, opentelemetry.sdk"
+TIMED = "import time; before = time.perf_counter(); {}; print((time.perf_counter() - before) * 1000)"
+BUILDING = """
+import time
+from billing.app import Settings, create_app
+
+settings = Settings.model_validate({"environment": "local", "database": {"url": "postgresql://u@127.0.0.1/d"}})
+times = []
+for _ in range(6):
+    before = time.perf_counter()
+    create_app(settings)
+    times.append((time.perf_counter() - before) * 1000)
+print(times[0], min(times[1:]))
+"""
+
+
+def run() -> Samples:
+    """Milliseconds, each in a process of its own, and mebibytes."""
+    samples: dict[str, list[float]] = {
+        name: [] for name in ("billing.app", "libraries", "create_app, first", "create_app, warm")
+    }
+    # What is not compiled yet is compiled now.
+    _python(LIBRARIES + "; import billing.app")
+    for _ in range(ROUNDS):
+        samples["billing.app"] += _python(TIMED.format("import billing.app"))
+        samples["libraries"] += _python(TIMED.format(LIBRARIES))
+        first, warm = _python(BUILDING)
+        samples["create_app, first"].append(first)
+        samples["create_app, warm"].append(warm)
+    if PROC.exists():
+        samples["memory"] = [_memory_mib()]
+    return samples
+
+
+def _python(code: str) -> list[float]:
+    """The numbers that it prints."""
+    # Bytecode is what a deployed service is started from.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    said = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True, env=environment)
+    return [float(number) for number in said.stdout.split()]
+
+
+def _memory_mib() -> float:
+    """Resident memory of `billing serve` when it is ready and nobody asks anything."""
+    with tempfile.TemporaryDirectory() as folder, an_empty_database("billing") as url:
+        environment = {
+            **os.environ,
+            "BILLING_ENVIRONMENT": "local",
+            "BILLING_DATABASE__URL": url,
+            "BILLING_DATA_DIR": folder,
+            "BILLING_MAIL__URL": f"file:{folder}/mail",
+            "BILLING_LOGS__FORMAT": "json",
+        }
+        command = [sys.executable, "-m", "billing"]
+        subprocess.run([*command, "migrate"], env=environment, stdout=subprocess.DEVNULL, check=True)
+        port = free_port()
+        with _running([*command, "serve", "--port", str(port)], environment) as service:
+            _wait_until_ready(port)
+            time.sleep(SETTLED_AFTER_S)
+            resident_pages = int((PROC / str(service.pid) / "statm").read_text().split()[1])
+            return resident_pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
+
+
+@contextmanager
+def _running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _wait_until_ready(port: int) -> None:
+    until = time.monotonic() + START_S_MAX
+    while True:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/readyz"):
+                return
+        except URLError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
+GROUP = Group(
+    title="A process of billing",
+    unit="ms",
+    run=run,
+    figures=[
+        Ratio("import of billing.app, against that of its libraries", "billing.app", "libraries", Target(1.25)),
+        Amount("create_app, the first in a process", "create_app, first", Target(150)),
+        Amount("create_app, warm", "create_app, warm", Target(50)),
+        Amount("memory of an idle process, in MiB", "memory", Target(120)),
+    ],
+)
