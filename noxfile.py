@@ -21,8 +21,12 @@ MEMBERS = {
 }
 # Branches that a member's own tests must run, in per cent; 95 for a member that is not named here.
 COVERAGE = {"core": 100, "billing": 95, "gateway": 95, "users": 95}
-# Folders of tests that mostly wait for processes of their own: they run beside the others of their member.
-BESIDE = {"core": ["cli", "local", "server"]}
+# What of a member's tests runs beside the others: about half, by the clock.
+BESIDE = {
+    "core": ["cli", "jobs", "local", "migrations", "notes_service", "server"],
+    "billing": ["test_conformance.py"],
+    "users": ["test_conformance.py"],
+}
 PYTHONS = ["3.11", "3.12", "3.13"]
 
 
@@ -58,6 +62,13 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "tests/docs", external=True)
 
 
+@nox.session(venv_backend="none")
+def contract(session: nox.Session) -> None:
+    """Refuse a committed openapi.json that breaks clients (since -- --base REVISION), and print its size."""
+    session.run("pytest", "-p", "no:core", "tests/contract", "--quiet", external=True)
+    session.run("python", "tests/contract/contracts.py", *session.posargs, external=True)
+
+
 EACH_MEMBER = nox.parametrize("member", [nox.param(member, id=member) for member in MEMBERS])
 
 
@@ -76,11 +87,15 @@ def coverage(session: nox.Session, member: str) -> None:
     data = {"COVERAGE_FILE": f"{session.virtualenv.location}/.coverage"}
     session.run("coverage", "erase", env=data)
     beside = [f"{folder}/{name}" for name in BESIDE.get(member, ())]
-    runs = [[folder, *(f"--ignore={each}" for each in beside)], *([beside] if beside else [])]
-    pytest = ["coverage", "run", f"--source={member}", "-m", "pytest", "--quiet"]
+    pytest = ["-m", "pytest", "--quiet"]
+    measured = ["coverage", "run", f"--source={member}", *pytest]
+    runs = [[*measured, folder, *(f"--ignore={each}" for each in beside)]]
+    if beside:
+        # The conformance suite runs much of a service that no test of the service looks at: that measures core alone.
+        runs.append([*(measured if member == "core" else ["python", *pytest]), *beside])
     with ThreadPoolExecutor() as pool:
-        for run in [pool.submit(session.run, *pytest, *paths, env=data) for paths in runs]:
-            run.result()
+        for done in [pool.submit(session.run, *run, env=data) for run in runs]:
+            done.result()
     session.run("coverage", "combine", "--quiet", env=data)
     session.run("coverage", "report", f"--fail-under={COVERAGE.get(member, 95)}", env=data)
 
@@ -97,10 +112,28 @@ def install_alone(session: nox.Session, member: str) -> str:
     return str(MEMBERS[member] / "tests")
 
 
+@nox.session(venv_backend="none", default=False)
+def soak(session: nox.Session) -> None:
+    """Send each service what its document allows, and what not, for minutes and with a new seed each time."""
+    suites = sorted(str(file) for folder in MEMBERS.values() for file in folder.glob("tests/test_conformance.py"))
+    session.run(
+        *("pytest", *suites, "--fuzz-examples=100", "-k", "answers_are_what_the_document_says"),
+        *session.posargs,
+        external=True,
+    )
+
+
 @nox.session(venv_backend="none")
 def system(session: nox.Session) -> None:
     """Walk journeys over several services: real processes, real HTTP."""
     session.run("pytest", "tests/system", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def bench(session: nox.Session) -> None:
+    """Measure what the chassis costs, all of it or a group (-- chain); -- --write renders docs/performance.md."""
+    # Bytecode is what a deployed service starts from.
+    session.run("python", "-m", "bench", *session.posargs, env={"PYTHONDONTWRITEBYTECODE": ""}, external=True)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -1,15 +1,21 @@
-"""docs/operations.md says what the code says: every setting, every problem code, every probe."""
+"""docs/operations.md says what the code says: every setting, every problem code, every probe, every metric."""
 
+import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.services import installed_services
+from core.metrics import Metrics
+from core.ports import Ports
+from core.services import Service, installed_services
 from core.settings import ChassisSettings, ServiceSettings, Variable, variables
-from core.web.problem_pages import problem_kinds
-from core.web.problems import status_of
+from core.testing import running
+from core.testing.databases import TemplateDatabase
+from core.testing.locally import local_settings
+from core.web.problems import problem_kinds, status_of
 from gateway.settings import GatewaySettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -84,3 +90,24 @@ def _packages() -> set[str]:
 
 def test_every_probe_has_its_row() -> None:
     assert {row.split("`")[1] for row in rows_of("Probes")} == {"/livez", "/readyz", "/startupz"}
+
+
+@pytest.mark.parametrize("service", installed_services(), ids=lambda service: service.name)
+async def test_every_metric_has_its_row(
+    service: Service, templates: Callable[[Service | None], TemplateDatabase], tmp_path: Path
+) -> None:
+    template = await asyncio.to_thread(templates, service)
+    database = await template.copy()
+    settings = local_settings(service, database_url=template.postgres.url(database), folder=tmp_path)
+    app: Any = service.create_app(settings, Ports())
+    async with running(app):
+        assert rows_of("Metrics") == set(_metric_rows(app.metrics))
+    await template.drop(database)
+
+
+def _metric_rows(metrics: Metrics) -> Iterator[str]:
+    for family in metrics.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = ", ".join(f"`{label}`" for label in family._labelnames)  # type: ignore[attr-defined] - of all but their common base
+        cells = [f"`{name}`", family.type, labels, family.documentation]
+        yield f"| {' | '.join(cells)} |".replace("|  |", "| |")

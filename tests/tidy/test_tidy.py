@@ -9,12 +9,14 @@ from pathlib import Path, PurePath
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CODE = ["noxfile.py", "packages/**/*.py", "services/**/*.py", "tests/**/*.py"]
+CODE = ["bench/**/*.py", "noxfile.py", "packages/**/*.py", "services/**/*.py", "tests/**/*.py"]
 TEXT = ["dev", ".ci/run", "pyproject.toml", "*/*/pyproject.toml", "README.md", "docs/**/*.md"]
 LINES_MAX = 300
 # A table of cases may be long, and splitting one hides what it covers.
 TEST_LINES_MAX = 500
 FUNCTION_LINES_MAX = 50
+# What BaseHTTPMiddleware costs is measured here.
+BASELINES = {PurePath("bench/blueprint.py")}
 EMPTY_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 
 
@@ -33,7 +35,7 @@ def breaches_of_module(path: PurePath, text: str) -> Iterator[str]:
     if not opening.endswith(".") or re.search(r"[.!?] +[A-Z]", opening):
         yield "does not open with one sentence"
     for node in ast.walk(tree):
-        yield from breaches_of_node(node)
+        yield from (breach for breach in breaches_of_node(node) if path not in BASELINES or "Middleware" not in breach)
 
 
 def breaches_of_node(node: ast.AST) -> Iterator[str]:
@@ -100,6 +102,12 @@ def test_a_breach_planted_in_a_text_is_found(planted, breach):
 )
 def test_a_breach_planted_in_a_module_is_found(path, planted, breach):
     assert [*breaches_of_module(PurePath(path), planted)] == [breach]
+
+
+def test_a_baseline_may_show_what_costs_too_much():
+    (baseline,) = BASELINES
+    module = '"""Hashes."""\nclass A(BaseHTTPMiddleware): ...\ndef f():\n' + "    1\n" * FUNCTION_LINES_MAX
+    assert [*breaches_of_module(baseline, module)] == ["f has 51 lines"]
 
 
 def test_a_tidy_module_has_no_breach():
