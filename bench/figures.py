@@ -1,5 +1,6 @@
 """What a run says: ratios between subjects that were measured in turn, each with its target."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
@@ -24,8 +25,8 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
-    """`subject / baseline`. Each is the name of a subject of the group."""
+class Comparison(ABC):
+    """A subject beside its baseline, both by their names in the group."""
 
     name: str
     subject: str
@@ -33,36 +34,37 @@ class Ratio:
     target: Target | None = None
 
     def of(self, samples: Samples) -> list[float]:
-        """The ratio of each round: what slows the machine for a moment slows both."""
-        return [mine / theirs for mine, theirs in zip(samples[self.subject], samples[self.baseline], strict=True)]
+        """The figure of each round: what slows the machine for a moment slows both."""
+        return [self.between(*each) for each in zip(samples[self.subject], samples[self.baseline], strict=True)]
+
+    @staticmethod
+    @abstractmethod
+    def between(mine: float, theirs: float) -> float:
+        """The figure of one round."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Ratio(Comparison):
+    """`subject / baseline`."""
+
+    @staticmethod
+    def between(mine: float, theirs: float) -> float:
+        return mine / theirs
+
+
+class Share(Comparison):
     """`subject / baseline` in requests a second, which are the inverse of what is measured."""
 
-    name: str
-    subject: str
-    baseline: str
-    target: Target | None = None
-
-    def of(self, samples: Samples) -> list[float]:
-        """The share of each round."""
-        return [theirs / mine for mine, theirs in zip(samples[self.subject], samples[self.baseline], strict=True)]
+    @staticmethod
+    def between(mine: float, theirs: float) -> float:
+        return theirs / mine
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Comparison):
     """What a subject takes more than its baseline, in the group's unit."""
 
-    name: str
-    subject: str
-    baseline: str
-    target: Target | None = None
-
-    def of(self, samples: Samples) -> list[float]:
-        """The difference of each round."""
-        return [mine - theirs for mine, theirs in zip(samples[self.subject], samples[self.baseline], strict=True)]
+    @staticmethod
+    def between(mine: float, theirs: float) -> float:
+        return mine - theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Amount:
         return list(samples[self.subject])
 
 
-Figure = Ratio | Share | Difference | Amount
+Figure = Comparison | Amount
 
 
 @dataclass(frozen=True, slots=True)
