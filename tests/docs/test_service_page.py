@@ -96,7 +96,7 @@ def option(name: str, value: Any) -> list[str]:
     if name == "containers":
         value = ["orders.baskets"]
     if name == "source_modules":
-        value = [each.replace("billing", "orders") for each in value if each.startswith(("billing.*", "*.*"))]
+        value = [each for each in value if each.startswith("*.*")]
     return [f"{name} =", *(f"    {each}" for each in value)] if isinstance(value, list) else [f"{name} = {value}"]
 
 
