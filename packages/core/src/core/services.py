@@ -55,7 +55,7 @@ class Service:
         """Its schema: its own tables and those that core keeps in every database."""
         self.app  # noqa: B018 - importing it defines the tables
         base: Any = import_module(f"{self.name}.tables").Base
-        return Migrations(self.name, [base.metadata, *CHASSIS_TABLES])
+        return Migrations(self.name, [base.metadata, *CHASSIS_TABLES], of_core=CHASSIS_TABLES)
 
 
 def installed_services() -> list[Service]:

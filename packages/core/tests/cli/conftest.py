@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,8 +19,9 @@ import pytest
 
 from core.cli import service_cli
 from core.local.throw_away import MEMORY
+from core.testing.network import free_port
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 TESTS = Path(__file__).parents[1]
 
 
@@ -58,11 +58,6 @@ def elsewhere(tmp_path, monkeypatch) -> Path:
     """No test reads the `.env`, or writes the `.local`, of the workspace."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Process:

@@ -3,13 +3,14 @@
 import asyncio
 import io
 import json
+import shutil
 import socket
 import sys
-from pathlib import Path
 
 import jwt
 import pytest
 from fastapi import Depends
+from sqlalchemy import Column, Text
 from starlette.routing import Mount
 
 from core.cli import clear_failures
@@ -158,30 +159,64 @@ def database(postgres):
     postgres.drop_database("cli_commands")
 
 
-def test_a_schema_is_brought_up_to_date_and_compared(run, database, monkeypatch):
+def test_a_schema_is_brought_up_to_date_and_compared(run, database):
     behind = run("migrate", "check", **database)
-    assert (behind.code, "upgrade it first" in behind.err) == (1, True)
+    assert behind == (1, "", "the database is at no migration, the code at 0003_versions: run example migrate first\n")
 
     for command in (["migrate"], ["migrate", "up"]):
         ran = run(*command, **database)
         assert (ran.code, ran.out.startswith("example: the schema is at 0003_versions")) == (0, True)
     assert run("migrate", "check", **database) == (0, "example: models and schema are equal\n", "")
-
-    async def drifted(*_):
-        return ["add_column things.colour"]
-
-    monkeypatch.setattr("core.migrations.Migrations.check", drifted)
-    assert run("migrate", "check", **database) == (1, "add_column things.colour\n", "")
+    nothing = run("migrate", "new", "add colour", **database)
+    assert nothing == (0, "example: models and schema are equal, so there is nothing to write\n", "")
 
 
-def test_a_new_migration_is_written_where_it_says(run, database, monkeypatch):
-    async def written(_self, url, message):
-        assert url == database["EXAMPLE_DATABASE__URL"]
-        return Path(f"migrations/0002_{message.replace(' ', '_')}.py")
+@pytest.fixture
+def coloured(service):
+    """The models of the example, one column ahead of its migrations."""
+    things = service.migrations.metadata[0].tables["things"]
+    things.append_column(Column("colour", Text, nullable=False))
+    yield
+    things._columns.remove(things.c.colour)
 
-    monkeypatch.setattr("core.migrations.Migrations.new", written)
-    ran = run("migrate", "new", "add colour", **database)
-    assert ran == (0, "Written, for you to review: migrations/0002_add_colour.py\n", "")
+
+@pytest.fixture
+def folder(service, tmp_path, monkeypatch):
+    """Its migrations, where a test may add one."""
+    copied = shutil.copytree(service.migrations.folder(), tmp_path / "migrations")
+    monkeypatch.setattr("core.migrations.migrations.folder_of", lambda _package: copied)
+    return copied
+
+
+@pytest.mark.usefixtures("coloured")
+def test_where_nothing_is_configured_models_are_compared_on_a_database_that_is_thrown_away(run, folder):
+    different = run("migrate", "check")
+    assert different == (1, "things: column colour is in the models and not in the schema\n", "")
+    ran = run("migrate", "new", "add colour")
+    review, written = ran.out.splitlines()
+    assert (ran.code, written) == (0, f"Written, for you to review: {folder}/0004_add_colour.py")
+    assert review.startswith("Review: things: column colour is NOT NULL and has no server default: this fails")
+    assert run("migrate", "check") == (0, "example: models and schema are equal\n", "")
+
+
+def test_one_to_be_written_by_hand_needs_no_database(run, folder, monkeypatch):
+    monkeypatch.setattr("core.migrations.authoring.author.find_ruff", lambda: None)
+    ran = run("migrate", "new", "--empty", "add colour")
+    told = "Not formatted: there is no ruff, neither installed here nor on PATH."
+    assert ran == (0, f"{told}\nWritten, for you to review: {folder}/0004_add_colour.py\n", "")
+
+
+def test_without_a_database_and_without_one_to_throw_away_the_variable_is_named(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "core.local", None)
+    ran = run("migrate", "check")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert ran.err.startswith("EXAMPLE_DATABASE__URL is not set, and core[local], which brings a PostgreSQL of its own")
+
+
+@pytest.mark.parametrize("given", [{"EXAMPLE_ENVIRONMENT": "staging"}, {"EXAMPLE_DATABASE__ULR": "postgresql://h/d"}])
+def test_what_is_half_configured_is_compared_with_nothing(run, given):
+    ran = run("migrate", "check", **given)
+    assert (ran.code, "EXAMPLE_DATABASE__URL is missing" in ran.err) == (EX_CONFIG, True)
 
 
 def claims(token: str) -> dict:

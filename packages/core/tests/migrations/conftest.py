@@ -4,6 +4,7 @@ import itertools
 import os
 
 import pytest
+from schemas import Package, counter
 
 numbers = itertools.count()
 
@@ -14,3 +15,9 @@ def database_url(postgres):
     postgres.create_database(name)
     yield postgres.url(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch) -> Package:
+    monkeypatch.syspath_prepend(tmp_path)
+    return Package(tmp_path, f"shop{next(counter)}")

@@ -1,76 +1,23 @@
 """The schema of a package, brought up to date on a real PostgreSQL."""
 
 import asyncio
-import itertools
 import subprocess
 import sys
 import textwrap
-import time
-from pathlib import Path
 
 import asyncpg
 import pytest
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Identity,
-    Index,
-    Integer,
-    MetaData,
-    Numeric,
-    Table,
-    Text,
-    Uuid,
-    func,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from schemas import Package, counter, run
 from sqlalchemy.exc import DBAPIError
 
-from core.database import UtcDateTime, metadata
 from core.migrations import MigrationError, Migrations
-from core.migrations.database import LOCK_KEY, alone, open_connection
-
-counter = itertools.count(1)
-
-
-class Package:
-    """A service's package on disk, its migrations, and the tables that its models define."""
-
-    def __init__(self, folder: Path, name: str):
-        self.name = name
-        self.folder = folder / name / "migrations"
-        self.folder.mkdir(parents=True)
-        (folder / name / "__init__.py").touch()
-        (self.folder / "__init__.py").touch()
-
-    def migration(self, name: str, body: str, *, after: str | None = None) -> None:
-        head = f'revision = "{name}"\ndown_revision = {after!r}\n\n\ndef upgrade(op):\n'
-        (self.folder / f"{name}.py").write_text(head + textwrap.indent(textwrap.dedent(body), "    "))
-
-    def migrations(self, *models: MetaData) -> Migrations:
-        return Migrations(self.name, models)
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch) -> Package:
-    monkeypatch.syspath_prepend(tmp_path)
-    return Package(tmp_path, f"shop{next(counter)}")
+from core.migrations.database import LOCK_KEY, alone
 
 
 def two_steps(package: Package) -> Migrations:
     package.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
     package.migration("0002_names", 'op.execute("ALTER TABLE customers ADD name text")', after="0001_start")
     return package.migrations()
-
-
-async def run(url: str, statement: str, *arguments: object) -> list:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetch(statement, *arguments)
-    finally:
-        await connection.close()
 
 
 async def columns(url: str) -> list[str]:
@@ -111,7 +58,7 @@ async def test_a_service_with_no_migrations_yet_has_nothing_to_do(package, datab
 async def test_both_spellings_of_the_url_are_taken(package, database_url, scheme):
     url = database_url.replace("postgresql://", scheme)
     assert await two_steps(package).upgrade(url) == ["0001_start", "0002_names"]
-    assert await package.migrations().check(url) == ["op.drop_table('customers')"]
+    assert await package.migrations().check(url) == ["customers: the table is in the schema and not in the models"]
 
 
 async def test_at_the_head_nothing_of_alembic_is_imported(package, database_url):
@@ -183,11 +130,14 @@ async def test_a_newer_release_may_overtake_the_one_that_waits(package, database
 
 
 async def test_the_lock_ends_with_the_transaction_that_holds_it(database_url):
+    # Of this database: other tests lock in others.
+    locks = (
+        "SELECT objid FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        " WHERE locktype = 'advisory' AND datname = current_database()"
+    )
     async with alone(database_url, wait_s=1):
-        assert await run(
-            database_url, f"SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = {LOCK_KEY & 0xFFFFFFFF}"
-        )
-    assert not await run(database_url, "SELECT FROM pg_locks WHERE locktype = 'advisory'")
+        assert [row["objid"] for row in await run(database_url, locks)] == [LOCK_KEY & 0xFFFFFFFF]
+    assert not await run(database_url, locks)
 
 
 async def test_a_migration_does_not_queue_behind_a_long_transaction(package, database_url):
@@ -197,10 +147,9 @@ async def test_a_migration_does_not_queue_behind_a_long_transaction(package, dat
     reader = await asyncpg.connect(database_url)
     async with reader.transaction():
         await reader.fetch("SELECT * FROM customers")
-        began = time.monotonic()
-        with pytest.raises(DBAPIError, match="lock timeout"):
-            await migrations.upgrade(database_url, lock_timeout_ms=200)
-        assert time.monotonic() - began < 3
+        async with asyncio.timeout(30):
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                await migrations.upgrade(database_url, lock_timeout_ms=200)
     await reader.close()
     assert await migrations.upgrade(database_url) == ["0002_names"]
 
@@ -217,7 +166,7 @@ async def test_an_index_can_be_built_concurrently_while_replicas_wait(package, d
         """,
         after="0001_start",
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         applied = await asyncio.gather(*(package.migrations().upgrade(database_url) for _ in range(4)))
     assert sorted(applied) == [[], [], [], ["0001_start", "0002_index"]]
     assert await run(database_url, "SELECT FROM pg_indexes WHERE indexname = 'ix_customers_name'")
@@ -324,161 +273,3 @@ async def test_a_file_that_says_other_than_its_name_is_an_error(package, databas
     (package.folder / "0002_names.py").write_text(head)
     with pytest.raises(MigrationError, match=r"0002_names\.py must say: .* down_revision = '0001_start'"):
         await package.migrations().upgrade(database_url)
-
-
-def shop() -> MetaData:
-    """Models with one of everything that our services use."""
-    models = metadata()
-    Table(
-        "customers",
-        models,
-        Column("id", Uuid, primary_key=True),
-        Column("email", Text, nullable=False, unique=True),
-        Column("created_at", UtcDateTime, nullable=False, server_default=func.now(), index=True),
-        Column("details", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-        Column("balance", Numeric(12, 2), nullable=False, server_default=text("0")),
-        CheckConstraint("balance >= 0", name="balance"),
-        Index("ix_customers_rich", "email", postgresql_where=text("balance > 100")),
-    )
-    Table(
-        "orders",
-        models,
-        Column("position", Integer, Identity(), primary_key=True),
-        Column("customer_id", Uuid, ForeignKey("customers.id", ondelete="CASCADE"), nullable=False),
-        Column("status", Text, nullable=False, server_default="open"),
-    )
-    return models
-
-
-def outbox() -> MetaData:
-    models = metadata()
-    Table("outbox", models, Column("id", Uuid, primary_key=True), Column("sent_at", UtcDateTime))
-    return models
-
-
-async def test_a_new_migration_makes_the_schema_equal_to_the_models(package, database_url):
-    migrations = package.migrations(shop(), outbox())
-    path = await migrations.new(database_url, "Start")
-    assert path == package.folder / "0001_start.py"
-    assert await migrations.upgrade(database_url) == ["0001_start"]
-    assert await migrations.check(database_url) == []
-
-
-async def test_a_migration_does_not_change_when_the_code_of_a_column_type_does(package, database_url):
-    path = await package.migrations(shop()).new(database_url, "Start")
-    written = path.read_text()
-    assert "sa.DateTime(timezone=True)" in written
-    assert not [line for line in written.splitlines() if "import" in line and package.name in line]
-    imports = [line for line in written.splitlines() if line.startswith(("import", "from"))]
-    assert imports == [
-        "import sqlalchemy as sa",
-        "from alembic.operations import Operations",
-        "from sqlalchemy.dialects import postgresql",
-    ]
-
-
-async def test_a_new_migration_follows_the_last_one_and_holds_only_the_difference(package, database_url):
-    models = shop()
-    await package.migrations(models).new(database_url, "Start")
-    await package.migrations(models).upgrade(database_url)
-    models.tables["customers"].append_column(Column("name", Text))
-    path = await package.migrations(models).new(database_url, 'Add the  "name"\nof a customer.')
-    assert path.read_text() == textwrap.dedent('''\
-        """Add the 'name' of a customer."""
-
-        import sqlalchemy as sa
-        from alembic.operations import Operations
-
-        revision = "0002_add_the_name_of_a_customer"
-        down_revision = "0001_start"
-
-
-        def upgrade(op: Operations) -> None:
-            op.add_column('customers', sa.Column('name', sa.Text(), nullable=True))
-    ''')
-    assert await package.migrations(models).upgrade(database_url) == ["0002_add_the_name_of_a_customer"]
-
-
-async def test_a_migration_that_no_model_asks_for_is_an_empty_one_to_be_filled_in(package, database_url):
-    path = await package.migrations().new(database_url, "Backfill")
-    assert path.read_text() == textwrap.dedent('''\
-        """Backfill."""
-
-        from alembic.operations import Operations
-
-        revision = "0001_backfill"
-        down_revision = None
-
-
-        def upgrade(op: Operations) -> None:
-            pass
-    ''')
-    assert await package.migrations().upgrade(database_url) == ["0001_backfill"]
-
-
-async def test_a_new_migration_is_formed_as_ruff_wants_it_but_for_line_length_and_quotes(package, database_url):
-    path = await package.migrations(shop()).new(database_url, "Start")
-    ruff = Path(sys.executable).with_name("ruff")
-    command = [ruff, "check", "--isolated", "--select", "E,W,F,I,UP", "--ignore", "E501", path]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-
-
-async def test_what_is_written_prints_nothing(package, database_url, capfd):
-    await package.migrations(shop()).new(database_url, "Start")
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("change", ["new", "check"])
-async def test_models_are_compared_with_an_up_to_date_database_only(package, database_url, change):
-    migrations = two_steps(package)
-    with pytest.raises(MigrationError, match="the database is at None, the code at 0002_names: upgrade it first"):
-        await (migrations.new(database_url, "More") if change == "new" else migrations.check(database_url))
-
-
-DRIFT = {
-    "ALTER TABLE orders DROP COLUMN status": "op.add_column('orders', sa.Column('status'",
-    "ALTER TABLE orders ADD note text": "op.drop_column('orders', 'note')",
-    "ALTER TABLE orders ALTER status DROP NOT NULL": "op.alter_column('orders', 'status'",
-    "ALTER TABLE orders ALTER status SET DEFAULT 'paid'": "op.alter_column('orders', 'status'",
-    "ALTER TABLE orders ALTER status DROP DEFAULT": "op.alter_column('orders', 'status'",
-    "ALTER TABLE orders ALTER status TYPE varchar(20)": "op.alter_column('orders', 'status'",
-    "ALTER TABLE customers ALTER balance TYPE numeric(10, 2)": "op.alter_column('customers', 'balance'",
-    "ALTER TABLE customers ALTER created_at TYPE timestamp": "op.alter_column('customers', 'created_at'",
-    "ALTER TABLE customers ALTER details SET DEFAULT '{\"a\": 1}'": "op.alter_column('customers', 'details'",
-    "DROP INDEX ix_customers_created_at": "op.create_index(op.f('ix_customers_created_at')",
-    "DROP INDEX ix_customers_rich": "op.create_index('ix_customers_rich'",
-    "ALTER TABLE customers DROP CONSTRAINT uq_customers_email": "op.create_unique_constraint(",
-    "ALTER TABLE customers DROP CONSTRAINT ck_customers_balance": "op.create_check_constraint(",
-    "ALTER TABLE orders DROP CONSTRAINT fk_orders_customer_id_customers": "op.create_foreign_key(",
-    "CREATE TABLE forgotten (id int)": "op.drop_table('forgotten')",
-    "DROP TABLE orders": "op.create_table('orders'",
-}
-
-
-@pytest.mark.parametrize(("drift", "repair"), DRIFT.items(), ids=DRIFT.keys())
-async def test_a_schema_that_drifted_is_told_by_what_would_repair_it(package, database_url, drift, repair):
-    async with open_connection(database_url, lock_timeout_ms=1_000) as connection:
-        await connection.run_sync(shop().create_all)
-        await connection.commit()
-    assert await package.migrations(shop()).check(database_url) == []
-    await run(database_url, drift)
-    differences = await package.migrations(shop()).check(database_url)
-    assert len(differences) == 1
-    assert differences[0].startswith(repair)
-    assert "\n" not in differences[0]
-
-
-async def test_two_differences_are_two_lines_even_in_one_table(package, database_url):
-    async with open_connection(database_url, lock_timeout_ms=1_000) as connection:
-        await connection.run_sync(shop().create_all)
-        await connection.commit()
-    await run(database_url, "ALTER TABLE orders DROP status, ADD note text")
-    added, removed = await package.migrations(shop()).check(database_url)
-    assert added.startswith("op.add_column('orders', sa.Column('status'")
-    assert removed == "op.drop_column('orders', 'note')"
-
-
-async def test_a_table_that_two_models_define_is_an_error(package, database_url):
-    with pytest.raises(ValueError, match="Duplicate table keys"):
-        await package.migrations(outbox(), outbox()).check(database_url)

@@ -8,13 +8,14 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from core.cli.dev import data_dir
 from core.database.outage import OUTAGES
 from core.migrations import MigrationError
 from core.services import Service
-from core.settings import load
+from core.settings import gather, load
 
 T = TypeVar("T")
+
+DATABASE_URL = ("database", "url")
 
 migrate_cli = typer.Typer(help="Bring the database's schema up to date (up), write a migration (new), compare (check).")
 
@@ -25,22 +26,78 @@ def _default(context: typer.Context) -> None:
         up(context)
 
 
-Dev = Annotated[bool, typer.Option("--dev", help="On the database of `dev`, in place of the configured one.")]
+@migrate_cli.command()
+def up(context: typer.Context) -> None:
+    """Bring the schema up to date."""
+    service: Service = context.obj
+    _run(service.migrations.upgrade(_configured(service)))
+    typer.echo(f"{service.name}: the schema is at {service.migrations.head()}")
+
+
+@migrate_cli.command()
+def new(
+    context: typer.Context,
+    message: Annotated[str, typer.Argument(help="What it does: 'add colour'.")],
+    empty: Annotated[bool, typer.Option("--empty", help="Write one with nothing in it, to be filled by hand.")] = False,
+) -> None:
+    """Write a migration from what models and schema differ in, for review."""
+    service: Service = context.obj
+    if empty:
+        written = service.migrations.new_by_hand(message)
+    else:
+        with _compared(service) as url:
+            written = _run(service.migrations.new(url, message))
+    if written is None:
+        typer.echo(f"{service.name}: models and schema are equal, so there is nothing to write")
+        return
+    for caution in written.cautions:
+        typer.echo(f"Review: {caution}")
+    if not written.is_formatted:
+        typer.echo("Not formatted: there is no ruff, neither installed here nor on PATH.")
+    typer.echo(f"Written, for you to review: {written.path}")
+
+
+@migrate_cli.command()
+def check(context: typer.Context) -> None:
+    """Say whether models and schema differ; exit code 1 if they do."""
+    service: Service = context.obj
+    with _compared(service) as url:
+        differences = _run(service.migrations.check(url))
+    for difference in differences:
+        typer.echo(difference)
+    if differences:
+        sys.exit(1)
+    typer.echo(f"{service.name}: models and schema are equal")
 
 
 @contextmanager
-def _database(service: Service, *, dev: bool) -> Iterator[str]:
-    """The URL of the database, which is up as long as the block lasts."""
-    if not dev:
-        yield load(service.settings).settings.database.url.get_secret_value()
-        return
-    from core.local import Postgres
-    from core.local.host import LocalHost
+def _compared(service: Service) -> Iterator[str]:
+    """The URL of the database that models are compared with: where none is configured, a new one at the last migration.
 
-    # Shared: a `dev` that joins meanwhile keeps the server.
-    with Postgres(LocalHost.at(service.name, data_dir(service.name)).postgres.root, shared=True) as postgres:
-        postgres.create_database(service.name)
-        yield postgres.url(service.name)
+    Raises:
+        ConfigurationError: a setting is wrong, or what the environment demands is missing.
+        MigrationError: there is neither a configured database nor what makes one.
+    """
+    given = gather(service.settings)
+    is_deployed = given.is_chosen and given.environment != "local"
+    if is_deployed or given.problems or DATABASE_URL in given.leaves:
+        yield _configured(service)
+        return
+    try:
+        from core.local import throw_away_database
+        from core.local.data_directory import workspace_root
+    except ImportError:
+        variable = f"{service.name.upper()}_DATABASE__URL"
+        raise MigrationError(
+            f"{variable} is not set, and core[local], which brings a PostgreSQL of its own, is not installed here"
+        ) from None
+    with throw_away_database(str(workspace_root())) as url:
+        _run(service.migrations.upgrade(url))
+        yield url
+
+
+def _configured(service: Service) -> str:
+    return load(service.settings).settings.database.url.get_secret_value()
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -49,38 +106,3 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     except OUTAGES as failed:
         message = f"The database cannot be reached: {type(failed).__name__}: {failed}"
         raise MigrationError(message) from failed
-
-
-@migrate_cli.command()
-def up(context: typer.Context, dev: Dev = False) -> None:
-    """Bring the schema up to date."""
-    service: Service = context.obj
-    with _database(service, dev=dev) as url:
-        _run(service.migrations.upgrade(url))
-    typer.echo(f"{service.name}: the schema is at {service.migrations.head()}")
-
-
-@migrate_cli.command()
-def new(
-    context: typer.Context,
-    message: Annotated[str, typer.Argument(help="What it does: 'add colour'.")],
-    dev: Dev = False,
-) -> None:
-    """Write a migration from what models and schema differ in, for review."""
-    service: Service = context.obj
-    with _database(service, dev=dev) as url:
-        path = _run(service.migrations.new(url, message))
-    typer.echo(f"Written, for you to review: {path}")
-
-
-@migrate_cli.command()
-def check(context: typer.Context, dev: Dev = False) -> None:
-    """Say whether models and schema differ; exit code 1 if they do."""
-    service: Service = context.obj
-    with _database(service, dev=dev) as url:
-        differences = _run(service.migrations.check(url))
-    for difference in differences:
-        typer.echo(difference)
-    if differences:
-        sys.exit(1)
-    typer.echo(f"{service.name}: models and schema are equal")

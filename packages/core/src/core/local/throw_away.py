@@ -1,10 +1,12 @@
-"""A server for tests: its data is worth nothing, so nothing is waited for."""
+"""A server for tests and comparisons: its data is worth nothing, so nothing is waited for."""
 
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,6 +31,22 @@ def throw_away_postgres(key: str) -> Postgres:
     directory = _storage() / f"core-{os.geteuid()}-{name}"
     make_private(directory)
     return Postgres(directory / "postgres", THROW_AWAY, shared=True)
+
+
+@contextmanager
+def throw_away_database(key: str) -> Iterator[str]:
+    """The URL of an empty database on that server, until the block ends.
+
+    Raises:
+        LocalError: PostgreSQL does not start.
+    """
+    with throw_away_postgres(key) as postgres:
+        name = f"throw_away_{secrets.token_hex(6)}"
+        postgres.create_database(name)
+        try:
+            yield postgres.url(name)
+        finally:
+            postgres.drop_database(name)
 
 
 def _storage() -> Path:

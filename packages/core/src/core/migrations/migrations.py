@@ -11,9 +11,10 @@ from sqlalchemy import MetaData
 
 from core.migrations.database import alone, current_name, open_connection
 from core.migrations.errors import MigrationError
-from core.migrations.versions import folder_of, is_name, names_in, next_name, number_of
+from core.migrations.versions import folder_of, is_name, names_in, number_of
 
 if TYPE_CHECKING:
+    from core.migrations.authoring.author import Author, Written
     from core.migrations.scripts import Scripts
 
 LOCK_TIMEOUT_MS = 5_000
@@ -32,6 +33,8 @@ class Migrations:
 
     package: str
     metadata: Sequence[MetaData]
+    # The tables that core keeps in the same database.
+    of_core: Sequence[MetaData] = ()
 
     def head(self) -> str | None:
         """The name of the last migration; reads the names of files, and blocks meanwhile.
@@ -41,6 +44,14 @@ class Migrations:
         """
         names = self._names()
         return names[-1] if names else None
+
+    def folder(self) -> Path:
+        """Where the migrations are; blocking.
+
+        Raises:
+            MigrationError: the package has none.
+        """
+        return folder_of(self.package)
 
     async def current(self, url: str) -> str | None:
         """The name of the migration that the database is at, or None if it has seen none."""
@@ -67,43 +78,62 @@ class Migrations:
                 return await connection.run_sync(scripts.upgrade)
 
     async def check(self, url: str) -> list[str]:
-        """What a migration would have to do for schema and models to be equal, a line each; empty: they are.
+        """What models and schema differ in, a sentence each; empty: they are equal.
 
         Raises:
             MigrationError: the database is not at the last migration, or the files do not follow each other.
         """
-        scripts = await self._scripts_at_head(url)
+        author = await self._author_at_head(url)
         async with open_connection(url, lock_timeout_ms=LOCK_TIMEOUT_MS) as connection:
-            return await connection.run_sync(scripts.differences, self.metadata)
+            return await connection.run_sync(author.differences)
 
-    async def new(self, url: str, message: str) -> Path:
-        """Writes the next migration from what models and schema differ in, to be read and corrected by a person.
+    async def new(self, url: str, message: str) -> "Written | None":
+        """Writes the next migration, for a person to review, from what models and schema differ in; None: in nothing.
 
         Raises:
-            MigrationError: the database is not at the last migration, or the message says nothing.
+            MigrationError: the database is not at the last migration, the message names no migration, or the file
+                cannot be written.
         """
-        scripts = await self._scripts_at_head(url)
-        name = next_name(scripts.names, message)
+        author = await self._author_at_head(url)
+        blank = author.blank(message)
         async with open_connection(url, lock_timeout_ms=LOCK_TIMEOUT_MS) as connection:
-            body = await connection.run_sync(scripts.body, self.metadata)
-        return await asyncio.to_thread(scripts.write, name, message, body)
+            draft = await connection.run_sync(author.draft, blank)
+        return None if draft is None else await asyncio.to_thread(author.write, draft)
+
+    def new_by_hand(self, message: str) -> "Written":
+        """Writes the next migration with nothing in it, for what moves data or what models do not know; blocking.
+
+        Raises:
+            MigrationError: the message names no migration, or the file cannot be written.
+        """
+        author = self._author(self._names())
+        return author.write(author.blank(message))
 
     def _names(self) -> list[str]:
-        return names_in(folder_of(self.package))
+        return names_in(self.folder())
 
     def _scripts(self, names: Sequence[str]) -> "Scripts":
         # Nothing of Alembic is imported before there is something to do: most starts find the database up to date.
         from core.migrations.scripts import Scripts  # noqa: PLC0415 - that is what makes them fast
 
-        return Scripts(folder_of(self.package), names)
+        return Scripts(self.folder(), names)
 
-    async def _scripts_at_head(self, url: str) -> "Scripts":
+    def _author(self, names: Sequence[str]) -> "Author":
+        from core.migrations.authoring.author import Author  # noqa: PLC0415 - as above
+
+        return Author(self.folder(), names, self.metadata, self.of_core)
+
+    async def _author_at_head(self, url: str) -> "Author":
         names = await asyncio.to_thread(self._names)
-        head = names[-1] if names else None
+        # They are read for what they say of themselves.
+        await asyncio.to_thread(self._scripts, names)
         current = await current_name(url)
-        if current != head:
-            raise MigrationError(f"the database is at {current}, the code at {head}: upgrade it first")
-        return await asyncio.to_thread(self._scripts, names)
+        at, head = current or "no migration", names[-1] if names else "no migration"
+        if _is_behind(current, names):
+            raise MigrationError(f"the database is at {at}, the code at {head}: run {self.package} migrate first")
+        if at != head:
+            raise MigrationError(f"the database is at {at}, ahead of the code, which is at {head}")
+        return await asyncio.to_thread(self._author, names)
 
 
 def _is_behind(current: str | None, names: Sequence[str]) -> bool:

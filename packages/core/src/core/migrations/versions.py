@@ -1,6 +1,7 @@
 """Migrations as files: `0001_customers.py`, `0002_refunds.py`, each known by its whole name, one after the other."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import pairwise
@@ -62,7 +63,9 @@ def next_name(names: Sequence[str], message: str) -> str:
         MigrationError: the message has no words.
     """
     name = f"{number_of(names[-1]) + 1 if names else 1:04d}"
-    words = re.findall(r"[a-z0-9]+", message.lower())
+    # Without their accents: "Größe" is grosse.
+    letters = unicodedata.normalize("NFKD", message.casefold()).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", letters)
     if not words:
         raise MigrationError("say in a few words what the migration does")
     for word in words:

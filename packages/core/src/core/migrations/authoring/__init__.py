@@ -1,0 +1,1 @@
+"""How the next migration is written: compared, ordered, drafted, reviewed, formatted."""
