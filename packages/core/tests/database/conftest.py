@@ -31,21 +31,11 @@ async def notes(admin: asyncpg.Connection) -> Callable[..., object]:
 
 
 @pytest.fixture
-async def slow_commit(admin: asyncpg.Connection, notes: object) -> None:
-    """COMMIT takes 0.5 s for who has written a note."""
-    await admin.execute("""
-        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
-        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
-            FOR EACH ROW EXECUTE FUNCTION slow()
-    """)
-
-
-@pytest.fixture
 def opened(database_url: str) -> Callable[..., AbstractAsyncContextManager[Database]]:
     """`opened(pool_size=1)`: the database of this test under other settings."""
 
     def open_(**settings: object) -> AbstractAsyncContextManager[Database]:
-        limits = {"pool_size": 2, "read_pool_size": 2, "pool_timeout_s": 0.2, **settings}
+        limits = {"pool_size": 2, "read_pool_size": 2, **settings}
         return open_database(DatabaseSettings.model_validate({"url": database_url, **limits}), name="under test")
 
     return open_

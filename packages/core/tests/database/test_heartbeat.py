@@ -18,7 +18,7 @@ PIDS = """
 
 @pytest.fixture
 def settings(settings):
-    limits = {"pool_size": 1, "read_pool_size": 1, "pool_timeout_s": 0.5}
+    limits = {"pool_size": 1, "read_pool_size": 1}
     return settings.model_copy(update={"database": settings.database.model_copy(update=limits)})
 
 

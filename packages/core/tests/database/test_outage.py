@@ -1,7 +1,9 @@
 """A database that is stopped, started again, or hangs: what requests, probes and the relay make of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 import asyncpg
 import httpx
@@ -12,7 +14,7 @@ from sqlalchemy import text
 from core.client import InProcess
 from core.database import open_database
 from core.dependencies.resources import READINESS
-from core.lifespan import started
+from core.lifespan import StartupError, started
 from core.services import Service
 from core.testing import SERVICE_URL, problem
 from core.web.probes import Readiness
@@ -32,9 +34,20 @@ def database_url(server, migrated: None) -> str:
     return server.url("example").replace("postgres@", "postgres:hunter2@")
 
 
+# Soon enough for a test that waits for them.
+HASTY = {"statement_timeout_ms": 200, "connect_timeout_s": 0.3, "pool_timeout_s": 0.3}
+# Longer than a test waits.
+PATIENT = {"statement_timeout_ms": 300_000}
+
+
 @pytest.fixture
-def settings(settings):
-    limits = {"statement_timeout_ms": 100, "connect_timeout_s": 0.2, "pool_timeout_s": 0.2}
+def limits() -> dict[str, float]:
+    """Those of production, unless a test parametrizes others."""
+    return {}
+
+
+@pytest.fixture
+def settings(settings, limits: dict[str, float]):
     return settings.model_copy(update={"database": settings.database.model_copy(update=limits)})
 
 
@@ -46,14 +59,31 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def serving(
-    app: FastAPI, signed_in: Callable[..., dict[str, str]]
+    app: FastAPI, signed_in: Callable[..., dict[str, str]], becomes: Callable[..., Awaitable[Any]]
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Readiness]]:
     """A client of the running application, and its readiness."""
-    async with (
-        started(app, name="example") as state,
-        httpx.AsyncClient(transport=InProcess(app, state), base_url=SERVICE_URL, headers=signed_in()) as client,
-    ):
-        yield client, state[READINESS]
+    async with AsyncExitStack() as running:
+
+        async def starts() -> dict[str, Any] | None:
+            # On a busy machine nothing that is hasty starts at the first try.
+            with suppress(StartupError):
+                return await running.enter_async_context(started(app, name="example"))
+            return None
+
+        state = await becomes(starts)
+        transport = InProcess(app, state)
+        async with httpx.AsyncClient(transport=transport, base_url=SERVICE_URL, headers=signed_in()) as client:
+            yield client, state[READINESS]
+
+
+@pytest.fixture
+def relay_waits(logs, becomes) -> Callable[[], Awaitable[object]]:
+    """`await relay_waits()`: until the relay has noticed that the database is away."""
+
+    async def has() -> bool:
+        return any(line["event"] == "events wait for the database" for line in logs)
+
+    return lambda: becomes(has)
 
 
 @pytest.fixture
@@ -75,13 +105,20 @@ async def read(client: httpx.AsyncClient) -> httpx.Response:
     return await client.get(A_THING)
 
 
-async def test_an_outage_is_told_to_be_over_soon_and_is_over_by_itself(serving, server, stopped, becomes, logs):
+async def lists(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/v1/things")).status_code == 200
+
+
+async def test_an_outage_is_told_to_be_over_soon_and_is_over_by_itself(
+    serving, server, stopped, becomes, logs, relay_waits
+):
     client, _ = serving
     assert (await make(client, "before")).status_code == 201
     await stopped()
     for response in (await make(client, "during"), await client.get(A_THING), await client.get("/v1/things")):
         assert problem(response) == (503, "database_unavailable")
         assert response.headers["retry-after"] == "1"
+    await relay_waits()
     await asyncio.to_thread(server.start)
 
     async def writes() -> bool:
@@ -94,7 +131,6 @@ async def test_an_outage_is_told_to_be_over_soon_and_is_over_by_itself(serving, 
     await becomes(writes)
     await becomes(reads)
     # The relay, the probe and the drivers had something to say, too.
-    assert "events wait for the database" in {line["event"] for line in logs}
     assert "hunter2" not in str(logs)
 
 
@@ -146,7 +182,7 @@ async def test_a_restart_under_load_is_nothing_but_503s_until_it_is_over(
     await admin.close()
 
 
-async def test_readiness_falls_and_rises_and_liveness_does_not_care(serving, server, stopped):
+async def test_readiness_falls_and_rises_and_liveness_does_not_care(serving, server, stopped, becomes):
     client, readiness = serving
     assert (await client.get("/readyz")).status_code == 200
     await stopped()
@@ -155,15 +191,18 @@ async def test_readiness_falls_and_rises_and_liveness_does_not_care(serving, ser
     assert problem(await client.get("/readyz")) == (503, "not_ready")
     assert (await client.get("/livez")).status_code == 200
     await asyncio.to_thread(server.start)
-    for _ in range(2):
+
+    async def rises() -> bool:
         await readiness.check()
-    assert (await client.get("/readyz")).status_code == 200
+        return (await client.get("/readyz")).status_code == 200
+
+    await becomes(rises)
 
 
-async def test_the_relay_goes_on_after_an_outage(serving, server, stopped, settings, becomes):
+async def test_the_relay_goes_on_after_an_outage(serving, server, stopped, settings, becomes, relay_waits):
     client, _ = serving
     await stopped()
-    await asyncio.sleep(0.15)
+    await relay_waits()
     await asyncio.to_thread(server.start)
     async with open_database(settings.database, name="test") as database:
 
@@ -179,24 +218,26 @@ async def test_the_relay_goes_on_after_an_outage(serving, server, stopped, setti
         await becomes(announced)
 
 
+@pytest.mark.parametrize("limits", [HASTY], ids=["hasty"])
 @pytest.mark.parametrize("ask", [write, read])
-async def test_a_server_that_hangs_is_an_outage(serving, server, ask):
+async def test_a_server_that_hangs_is_an_outage(serving, server, becomes, ask):
     client, _ = serving
     with server.hanging():
-        async with asyncio.timeout(3):
-            assert problem(await ask(client)) == (503, "database_unavailable")
-    assert (await client.get("/v1/things")).status_code == 200
+        # Long before its deadline, which would be another answer.
+        assert problem(await ask(client)) == (503, "database_unavailable")
+    await becomes(lambda: lists(client))
 
 
+@pytest.mark.parametrize("limits", [PATIENT], ids=["patient"])
 @pytest.mark.parametrize("ask", [write, read])
-async def test_a_server_that_hangs_does_not_hold_a_request_beyond_its_deadline(serving, server, app, ask):
+async def test_a_server_that_hangs_does_not_hold_a_request_beyond_its_deadline(serving, server, app, becomes, ask):
     client, _ = serving
     app.deadlines.timeout_s = 0.05
     with server.hanging():
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             assert problem(await ask(client)) == (504, "timed_out")
     app.deadlines.timeout_s = 12
-    assert (await client.get("/v1/things")).status_code == 200
+    await becomes(lambda: lists(client))
 
 
 @pytest.mark.parametrize(("ask", "call"), [(write, "prepare"), (read, "fetchrow")])

@@ -18,6 +18,15 @@ OUTAGES: tuple[type[Exception], ...] = (
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
 )
+# What it raises for a statement when the server has closed the connection, which was well when it was last used.
+LOST: tuple[type[Exception], ...] = (
+    BrokenPipeError,
+    ConnectionResetError,
+    asyncpg.InternalClientError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
 
 
 class DatabaseUnavailable(Unavailable):

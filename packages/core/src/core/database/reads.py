@@ -4,8 +4,9 @@ Ten times less work for the event loop than an ORM session, and no BEGIN, COMMIT
 one statement on its own snapshot, on a connection that the server itself keeps read-only.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,10 +18,14 @@ from sqlalchemy import ARRAY, Float, Numeric, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from core.database.outage import OUTAGES, DatabaseUnavailable, outage
+from core.cancellation import settled
+from core.database.outage import LOST, OUTAGES, DatabaseUnavailable, outage
 from core.database.pools import Gate
 from core.database.statements import statement_span
 from core.settings import DatabaseSettings
+
+# How long a read that is given up may wait until the server has given it up, too; after that its connection is closed.
+CANCEL_TIMEOUT_S = 1.0
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -122,10 +127,7 @@ class ReadSession:
         Raises:
             DatabaseUnavailable: no connection could be had in time, or the one in use was lost.
         """
-        values = query.arguments(given)
-        async with self._connection() as connection:
-            with statement_span(self.tracer, query.sql):
-                record = await connection.fetchrow(query.sql, *values)
+        record = await self._run("fetchrow", query.sql, query.arguments(given))
         return None if record is None else query.one(record)
 
     async def all(self, query: Query[Row], /, **given: Any) -> list[Row]:
@@ -134,11 +136,22 @@ class ReadSession:
         Raises:
             DatabaseUnavailable: no connection could be had in time, or the one in use was lost.
         """
-        values = query.arguments(given)
+        return query.many(await self._run("fetch", query.sql, query.arguments(given)))
+
+    async def _run(self, method: str, sql: str, values: list[Any]) -> Any:
+        try:
+            return await self._run_once(method, sql, values)
+        except DatabaseUnavailable as failed:
+            if not isinstance(failed.__cause__, LOST):
+                raise
+        # It had died while it was idle, as the others then have; and what only reads may be asked twice.
+        await self.pool.expire_connections()
+        return await self._run_once(method, sql, values)
+
+    async def _run_once(self, method: str, sql: str, values: list[Any]) -> Any:
         async with self._connection() as connection:
-            with statement_span(self.tracer, query.sql):
-                records = await connection.fetch(query.sql, *values)
-        return query.many(records)
+            with statement_span(self.tracer, sql):
+                return await getattr(connection, method)(sql, *values)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
@@ -146,7 +159,13 @@ class ReadSession:
             await self.free.enter(wait_s=self.wait_s)
             try:
                 async with self.pool.acquire() as connection:
-                    yield connection
+                    try:
+                        yield connection
+                    except asyncio.CancelledError:
+                        # By itself asyncpg would wait for a server that hangs as long as a statement may take.
+                        with suppress(*OUTAGES):
+                            await settled(self.pool.release(connection, timeout=CANCEL_TIMEOUT_S))
+                        raise
             finally:
                 self.free.release()
         except OUTAGES as failed:
