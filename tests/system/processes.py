@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,18 +16,12 @@ import httpx
 
 from core.local import Postgres
 from core.mail import read_folder
+from core.testing.network import free_port
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 SETTINGS = ("BILLING_", "GATEWAY_", "USERS_")
 ADMIN_EMAIL = "admin@example.com"
 ADMIN_PASSWORD = "a password for the system tests"
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def until(condition: Callable[[], bool], otherwise: str) -> None:

@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 import httpx
-from processes import free_port, process, run, until
+from processes import process, run, until
+
+from core.testing.network import free_port
 
 PASSWORD = "kj3Vq8wZt5"
 

@@ -164,7 +164,7 @@ async def test_other_protocols_reach_the_service_too():
     mounts = Mounts([ServiceMount("users", app_with("users"))])
     wire = Wire(Dispatch(TheHost(mounts), mounts), "GET", "/users/v1/seen", type="websocket")
     wire.arriving.put_nowait({"type": "websocket.connect"})
-    await asyncio.wait_for(wire.start(), 1)
+    await asyncio.wait_for(wire.start(), 30)
     assert wire.sent[0]["type"] == "websocket.close"
 
 

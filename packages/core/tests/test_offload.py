@@ -18,7 +18,7 @@ async def narrow():
 
 async def test_a_caller_who_leaves_frees_the_place_only_when_the_work_is_done(narrow):
     release = threading.Event()
-    leaving = asyncio.create_task(narrow(partial(release.wait, 5)))
+    leaving = asyncio.create_task(narrow(partial(release.wait, 30)))
     await asyncio.sleep(0.01)
     leaving.cancel()
     waiting = asyncio.create_task(narrow(lambda: "done"))
@@ -31,7 +31,7 @@ async def test_a_caller_who_leaves_frees_the_place_only_when_the_work_is_done(na
 
 async def test_a_caller_who_leaves_the_queue_frees_their_place_in_it(narrow):
     release = threading.Event()
-    running_ = asyncio.create_task(narrow(partial(release.wait, 5)))
+    running_ = asyncio.create_task(narrow(partial(release.wait, 30)))
     waiting = asyncio.create_task(narrow(lambda: "gone"))
     await asyncio.sleep(0.01)
     waiting.cancel()
@@ -45,7 +45,7 @@ async def test_a_caller_who_leaves_the_queue_frees_their_place_in_it(narrow):
 
 async def test_the_loop_runs_on_while_a_thread_works(narrow):
     release = threading.Event()
-    working = asyncio.create_task(narrow(partial(release.wait, 5)))
+    working = asyncio.create_task(narrow(partial(release.wait, 30)))
     await asyncio.sleep(0.01)
     assert not working.done()
     release.set()

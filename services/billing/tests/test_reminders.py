@@ -32,7 +32,7 @@ def becomes(on_record):
     """`await becomes(buyer, PAID)`: waits until that is on record."""
 
     async def wait(person, expected):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await on_record(person) != expected:  # noqa: ASYNC110 - it happens elsewhere
                 await asyncio.sleep(0.02)
 
@@ -46,7 +46,7 @@ async def reminded(rows):
     async def wait(subscription, count):
         subject = f"{subscription['latest_invoice']['last_payment']['id']}/settlement"
         delivered = "SELECT 1 FROM outbox WHERE subject = $1 AND sent_at IS NOT NULL"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(await rows(delivered, subject)) < count:  # noqa: ASYNC110 - it happens elsewhere
                 await asyncio.sleep(0.02)
 

@@ -17,14 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
+from core.testing.network import free_port
+
 INSTALLED = Path(__file__).parent / "installed"
-PATIENCE_S = 30
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+PATIENCE_S = 60
 
 
 class Gateway:
@@ -53,7 +49,7 @@ class Gateway:
             )
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
 
     def wait_until_ready(self) -> None:
         until(lambda: self.answers("/readyz") == 200, lambda: self.said)

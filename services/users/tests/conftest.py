@@ -20,7 +20,7 @@ from users.app import create_app
 from users.settings import Settings
 
 PASSWORD = "plum tractor orbit velvet"
-MAIL_TIMEOUT_S = 5
+MAIL_TIMEOUT_S = 30
 
 Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
 

@@ -6,6 +6,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -40,19 +41,9 @@ async def served(settings: ServiceSettings, database_url: str, tmp_path: Path) -
 
 
 @pytest.fixture
-async def slow_commit(admin: asyncpg.Connection) -> None:
-    """COMMIT takes a second for the thing of that step."""
-    await admin.execute("""
-        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
-        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED
-            FOR EACH ROW WHEN (NEW.name = 'committing') EXECUTE FUNCTION slow()
-    """)
-
-
-@pytest.fixture
 async def killed(
     served: tuple[Process, str],
-    slow_commit: None,
+    commits: Any,
     signed_in: Callable[..., dict[str, str]],
     subject: str,
     admin: asyncpg.Connection,
@@ -67,19 +58,17 @@ async def killed(
             headers = signed_in(subject=subject) | {"Idempotency-Key": step}
             return await remote.post("/v1/things", headers=headers, json={"name": step})
 
-        await becomes(lambda: _answers(remote), patience_s=20)
+        await becomes(lambda: _answers(remote))
+        await commits.hold("things", when="NEW.name = 'committing'")
         requests = [asyncio.create_task(make(step)) for step in STEPS if step != "committing"]
         told = {(await process.stdout.readline()).decode().strip() for _ in requests}
         assert told == set(STEPS) - {"committing"}
         requests.append(asyncio.create_task(make("committing")))
-        committing = (
-            "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()"
-            " AND query = 'COMMIT;' AND state = 'active'"
-        )
-        await becomes(lambda: admin.fetchval(committing))
+        await becomes(commits.wait)
         process.kill()
         lost = await asyncio.gather(*requests, return_exceptions=True)
         assert all(isinstance(each, httpx.TransportError) for each in lost)
+    await commits.let_go()
     alone = (
         "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'example'"
     )

@@ -13,14 +13,15 @@ from core.database import Database
 from core.jobs import Job, Jobs, Runner
 from core.metrics import Metrics
 
-HOUR = timedelta(hours=1)
+# No test meets a time at which such a job is due.
+DECADE = timedelta(days=3650)
 RunJobs = Callable[..., AbstractAsyncContextManager[Metrics]]
 
 
 class Purge:
     """A job called `purge` that remembers its runs, and does as `then` says."""
 
-    def __init__(self, interval: timedelta = HOUR, **options: Any) -> None:
+    def __init__(self, interval: timedelta = DECADE, **options: Any) -> None:
         self.runs = 0
         self.then: Callable[[], Awaitable[object]] | None = None
         jobs = Jobs()
@@ -47,7 +48,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def purging() -> type[Purge]:
-    """`purging(timedelta(seconds=1))`: such a job, once an hour unless told otherwise."""
+    """`purging(timedelta(seconds=1))`: such a job, once in ten years unless told otherwise."""
     return Purge
 
 

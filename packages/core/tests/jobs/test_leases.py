@@ -38,8 +38,10 @@ RUN_OUT = "UPDATE jobs SET leased_until = now()"
     ("interval", "unit"), [(HOUR, "hour"), (timedelta(days=1), "day"), (timedelta(minutes=1), "minute")], ids=str
 )
 async def test_a_job_is_due_on_the_grid_of_its_interval_from_the_first_time(leases, purging, admin, interval, unit):
+    before = await admin.fetchval("SELECT now()")
     await leases.register([purging(interval).job])
-    assert await admin.fetchval("SELECT due_at = date_trunc($1, now(), 'UTC') + $2 FROM jobs", unit, interval)
+    on_the_grid = "SELECT due_at = date_trunc($1, due_at, 'UTC') AND due_at > $2 AND due_at <= now() + $3 FROM jobs"
+    assert await admin.fetchval(on_the_grid, unit, before, interval)
 
 
 async def test_a_job_that_is_not_due_is_nobodys(leases, purge):
@@ -99,18 +101,23 @@ async def test_who_comes_second_to_a_job_does_not_get_it(leases, due, admin, bec
 
 async def test_a_lease_outlasts_the_time_limit_of_its_job_a_little(leases, due, row):
     await claimed(leases, due)
-    assert timedelta(minutes=5, seconds=28) < (await row())["leased_for"] <= timedelta(minutes=5, seconds=30)
+    held = await row()
+    assert (
+        timedelta(minutes=5, seconds=29) < held["leased_until"] - held["started_at"] < timedelta(minutes=5, seconds=31)
+    )
 
 
-async def test_a_success_is_recorded_and_the_next_one_is_due_on_the_grid(leases, due, row, admin):
+async def test_a_success_is_recorded_and_the_next_one_is_due_on_the_grid(leases, purging, row, admin):
+    hourly = purging(HOUR)
+    await leases.register([hourly.job])
     await admin.execute("UPDATE jobs SET failures = 3, last_error = 'OSError', due_at = now() - interval '7 days'")
-    assert await leases.succeed(await claimed(leases, due))
+    assert await leases.succeed(await claimed(leases, hourly))
     done = await row()
     assert (done["leased_until"], done["failures"], done["last_error"]) == (None, 0, None)
     assert done["started_at"] < done["succeeded_at"]
     # A week of missed hours was one run: the next is due at the full hour.
     assert (done["due_at"].minute, done["due_at"].second, done["due_at"].microsecond) == (0, 0, 0)
-    assert timedelta(0) < done["due_in"] <= HOUR
+    assert done["succeeded_at"] < done["due_at"] <= done["succeeded_at"] + HOUR
 
 
 @pytest.mark.parametrize(("failures_before", "backoff_s"), [(0, 10), (1, 20), (5, 320), (9, 3600), (500, 3600)])
@@ -118,9 +125,12 @@ async def test_a_failure_is_tried_again_later_each_time(leases, purging, admin, 
     monthly = purging(timedelta(days=30))
     await leases.register([monthly.job])
     await admin.execute("UPDATE jobs SET due_at = now(), failures = $1", failures_before)
-    assert await leases.fail(await claimed(leases, monthly), OSError("canary-secret"))
+    run = await claimed(leases, monthly)
+    before = await admin.fetchval("SELECT now()")
+    assert await leases.fail(run, OSError("canary-secret"))
     failed = await row()
-    assert timedelta(seconds=backoff_s / 2 - 1) < failed["due_in"] <= timedelta(seconds=backoff_s)
+    assert failed["due_at"] - before >= timedelta(seconds=backoff_s / 2)
+    assert failed["due_in"] <= timedelta(seconds=backoff_s)
     assert (failed["failures"], failed["last_error"]) == (failures_before + 1, "OSError")
     assert (failed["leased_until"], failed["succeeded_at"]) == (None, None)
 

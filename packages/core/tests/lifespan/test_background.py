@@ -63,7 +63,7 @@ def busy(settings, work_waits, happened):
     async def announce(_event: Event, _resources: Any) -> None:
         happened.append("delivered")
 
-    @jobs.every(timedelta(hours=1))
+    @jobs.every(timedelta(days=3650))
     async def work(_resources: Any) -> None:
         happened.append("worked")
 
@@ -141,7 +141,7 @@ async def test_work_has_ended_before_what_it_uses_closes(settings, admin, become
         happened.append("closed")
 
     if kind == "job":
-        jobs.every(timedelta(hours=1))(work)
+        jobs.every(timedelta(days=3650))(work)
         await admin.execute(A_DUE_JOB)
     else:
         await admin.execute(AN_EVENT)

@@ -73,7 +73,7 @@ async def test_the_reason_of_a_service_is_passed_on_as_it_is():
 async def test_an_application_that_never_answers_can_be_given_up():
     app = App(startup="hang")
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05), started(app, name="example"):
+        async with asyncio.timeout(0.2), started(app, name="example"):
             pass
     assert app.heard == ["lifespan.startup", "cancelled"]
 
@@ -81,7 +81,7 @@ async def test_an_application_that_never_answers_can_be_given_up():
 async def test_an_application_that_does_not_stop_can_be_given_up():
     app = App(shutdown="hang")
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05), started(app, name="example"):
+        async with asyncio.timeout(0.2), started(app, name="example"):
             pass
     assert app.heard == ["lifespan.startup", "lifespan.shutdown", "cancelled"]
 

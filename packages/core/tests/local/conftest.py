@@ -18,7 +18,7 @@ from core.local.binaries import find_binaries
 from core.local.cluster import Cluster
 from core.local.throw_away import MEMORY
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Query(Protocol):

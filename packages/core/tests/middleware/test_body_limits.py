@@ -80,7 +80,7 @@ def send(placed):
         wire = Wire(app, method, f"{prefix}/v1/files{path}", headers=headers)
         wire.arrive(b"x" * (size // 2), more_body=True)
         wire.arrive(b"x" * (size - size // 2))
-        await asyncio.wait_for(wire.start(), 2)
+        await asyncio.wait_for(wire.start(), 30)
         return wire
 
     return run

@@ -65,15 +65,15 @@ def reader() -> Reader:
 @pytest.fixture
 def send(reader):
     """`await send(path, headers, *parts)`: the request, its body in these parts; not ended if the last is None."""
-    app = bare(reader.router, server={"body_max_bytes": BODY_MAX, "body_timeout_s": BODY_TIMEOUT_S})
 
-    async def run(path, headers, *parts):
+    async def run(path, headers, *parts, body_timeout_s=30):
+        app = bare(reader.router, server={"body_max_bytes": BODY_MAX, "body_timeout_s": body_timeout_s})
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         wire = Wire(app, "POST", f"/v1/bodies/{path}", headers=raw)
         for position, part in enumerate(parts, start=1):
             if part is not None:
                 wire.arrive(part, more_body=position < len(parts))
-        await asyncio.wait_for(wire.start(), 2)
+        await asyncio.wait_for(wire.start(), 30)
         return wire
 
     return run
@@ -136,14 +136,15 @@ async def test_a_body_in_chunks_that_nobody_reads_is_not_waited_for(send):
 @pytest.mark.parametrize("path", ["json", "raw"])
 @pytest.mark.parametrize("framing", [{"content-length": "10"}, {"transfer-encoding": "chunked"}], ids=str)
 async def test_a_body_that_does_not_arrive_in_time_is_refused(send, path, framing, tracebacks):
-    wire = await send(path, framing | {"content-type": "application/json"}, b"{", None)
+    headers = framing | {"content-type": "application/json"}
+    wire = await send(path, headers, b"{", None, body_timeout_s=BODY_TIMEOUT_S)
     assert refused(wire) == (408, "body_timed_out", "close")
     assert tracebacks() == []
 
 
 async def test_once_whole_a_body_is_not_waited_for(send):
     """What asks for more from then on asks whether the client is still there."""
-    wire = await send("streams", {"content-length": "5"}, b"begin")
+    wire = await send("streams", {"content-length": "5"}, b"begin", body_timeout_s=BODY_TIMEOUT_S)
     assert (wire.status, wire.body, wire.is_whole) == (200, b"beginend", True)
 
 

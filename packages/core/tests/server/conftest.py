@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -14,9 +15,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 SCRIPT = Path(__file__).parent / "served.py"
 
 
@@ -80,11 +82,17 @@ class Served:
         self.process.send_signal(number)
         return self.ends()
 
-    def in_flight(self, path: str) -> "InFlight":
+    def in_flight(self, path: str, *, method: str = "GET", headers: str = "") -> "InFlight":
         """A request that was sent, and waits for its answer."""
         connection = self.connect()
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: service.test\r\n\r\n".encode())
+        connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: service.test\r\n{headers}\r\n".encode())
         return InFlight(connection)
+
+    def in_progress(self) -> int:
+        """How many requests it works on; this question is one of them."""
+        metrics = httpx.get(f"{self.url}/metrics", timeout=PATIENCE_S).text
+        (active,) = re.findall(r"^http_server_active_requests (\d+)", metrics, re.MULTILINE)
+        return int(active)
 
     def errors(self) -> str:
         assert self.process.stderr is not None
@@ -104,6 +112,10 @@ class InFlight:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+
+    def send(self, body: bytes) -> None:
+        """What was still to come of it."""
+        self._connection.sendall(body)
 
     def answer(self) -> bytes:
         """All that comes until the server closes."""
@@ -143,6 +155,22 @@ def serve() -> Iterator[Callable[..., Served]]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     """One process for all tests of a module that do it no harm."""
-    served = Served(body_max_bytes=200_000, body_timeout_s=0.3, request_timeout_s=2).ready()
+    served = Served(body_max_bytes=200_000).ready()
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def server_that_waits_for_no_body() -> Iterator[Served]:
+    """One that soon gives up a body."""
+    served = Served(body_timeout_s=0.3).ready()
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def server_that_waits_for_no_answer() -> Iterator[Served]:
+    """One that soon gives up a request."""
+    served = Served(request_timeout_s=0.5).ready()
     yield served
     served.close()

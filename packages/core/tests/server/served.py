@@ -63,7 +63,7 @@ async def endless() -> StreamingResponse:
                 await asyncio.sleep(0.02)
         finally:
             with anyio.CancelScope(shield=True):
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.05)
                 log.info("cleaned up")
 
     return StreamingResponse(chunks())
@@ -117,7 +117,7 @@ async def lifespan(_readiness):
 
 def main() -> int:
     if MODE == "impatient":
-        core.server.in_flight.CANCEL_GRACE_S = 0.4
+        core.server.in_flight.CANCEL_GRACE_S = 1.5
     settings = ChassisSettings(environment="local", public_url="http://127.0.0.1", **json.loads(SETTINGS))
     listener = listen("127.0.0.1", 0)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")

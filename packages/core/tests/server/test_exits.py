@@ -28,8 +28,9 @@ def asked(server, head: bytes, rest: bytes = b"\r\n") -> bytes:
 
 
 @pytest.mark.parametrize("exit_", HTTP_EXITS.values(), ids=HTTP_EXITS)
-def test_an_exit_is_a_problem_on_the_wire(server, exit_):
-    with httpx.Client(base_url=server.url) as client:
+def test_an_exit_is_a_problem_on_the_wire(request, exit_):
+    server = request.getfixturevalue("server_that_waits_for_no_answer" if exit_.is_late else "server")
+    with httpx.Client(base_url=server.url, timeout=30) as client:
         response = client.request(exit_.method, exit_.path)
         assert problem(response) == (exit_.status, exit_.code)
         assert response.headers["x-content-type-options"] == "nosniff"

@@ -10,32 +10,45 @@ import uvicorn
 from core.server import ChassisServer, ListenError, listen
 from core.watchdog import Watchdog
 
+# So long that no pause of a busy machine is beyond it.
+PATIENT = {
+    "body_timeout_s": 60,
+    "request_timeout_s": 60,
+    "graceful_timeout_s": 70,
+    "termination_grace_s": 120,
+}
 
-def test_a_signal_lets_it_drain_then_finish_then_end_with_0(serve, eventually):
-    served = serve(drain_delay_s=0.5).ready()
+
+def test_while_it_drains_it_still_takes_requests_and_says_that_it_wants_no_more(serve, eventually):
+    served = serve(drain_delay_s=60, termination_grace_s=90).ready()
     assert served.answers("/readyz") == 200
-    request = served.in_flight("/v1/slow?seconds=1.2")
-    eventually(lambda: served.says("slow began"))
     served.process.send_signal(signal.SIGTERM)
-
-    # For a while it still takes requests, and says that it wants no more.
     eventually(lambda: served.answers("/readyz") == 503)
     assert (served.answers("/livez"), served.answers("/v1/slow?seconds=0")) == (200, 200)
+
+
+def test_a_signal_lets_it_finish_then_end_with_0(serve, eventually):
+    served = serve(drain_delay_s=0.1, **PATIENT).ready()
+    # It waits for its body.
+    request = served.in_flight("/v1/bodies", method="POST", headers="Content-Length: 1\r\n")
+    eventually(lambda: served.in_progress() == 2)
+    served.process.send_signal(signal.SIGTERM)
     eventually(lambda: served.answers("/livez") is None)
     assert served.process.poll() is None
 
+    request.send(b"x")
     assert request.answer().startswith(b"HTTP/1.1 200")
     assert served.ends() == 0
     assert [(line["event"], line.get("route")) for line in served.lines][-2:] == [
-        ("request", "/v1/slow"),
+        ("request", "/v1/bodies"),
         ("closed", None),
     ]
     assert served.errors() == ""
 
 
 def test_a_second_interrupt_waits_for_nothing(serve, eventually):
-    served = serve(drain_delay_s=10, termination_grace_s=60).ready()
-    request = served.in_flight("/v1/slow?seconds=9")
+    served = serve(drain_delay_s=30, **PATIENT).ready()
+    request = served.in_flight("/v1/slow?seconds=50")
     eventually(lambda: served.says("slow began"))
     served.process.send_signal(signal.SIGINT)
     eventually(lambda: served.answers("/readyz") == 503)

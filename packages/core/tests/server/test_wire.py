@@ -61,14 +61,14 @@ def test_a_body_in_chunks_is_refused_where_it_grows_too_large(server):
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 10", b"Transfer-Encoding: chunked"])
-def test_a_body_that_does_not_arrive_is_not_waited_for(server, framing):
-    with server.connect() as connection:
+def test_a_body_that_does_not_arrive_is_not_waited_for(server_that_waits_for_no_body, framing):
+    with server_that_waits_for_no_body.connect() as connection:
         answer = exchange(connection, POST + framing + b"\r\n\r\n")
     assert refused(answer) == (408, "body_timed_out", "close")
 
 
-def test_a_body_that_drips_is_not_waited_for(server):
-    with server.connect() as connection:
+def test_a_body_that_drips_is_not_waited_for(server_that_waits_for_no_body):
+    with server_that_waits_for_no_body.connect() as connection:
         connection.sendall(POST + b"Content-Length: 1000\r\n\r\n")
         connection.settimeout(0.05)
         answer = b""

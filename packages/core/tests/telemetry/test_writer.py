@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import select
 import threading
 import time
 
@@ -71,17 +72,21 @@ def test_no_line_is_lost_between_threads(pipe):
 def test_a_reader_that_stalls_costs_lines_and_no_time(pipe, monkeypatch):
     monkeypatch.setattr(writer, "LINES_MAX", 10)
     monkeypatch.setattr(writer, "STOP_TIMEOUT_S", 0.1)
-    _, descriptor = pipe
+    reader, descriptor = pipe
     lines = LineWriter(descriptor).start()
-    # More than a pipe holds: the thread stands in its write from here on.
+    # More than a pipe holds: once some of it is there, the thread stands in its write.
     lines(b"x" * 1_000_000)
-    time.sleep(0.1)
-    began = time.monotonic()
+    assert select.select([reader], [], [], 30)[0]
     for _ in range(25):
         lines(b"x\n")
     assert lines.dropped == 15
+    # The thread stays where it is, and is not waited for.
     lines.stop()
-    assert time.monotonic() - began < 1
+    assert lines._thread.is_alive()
+    # Or else it would go on in the pipe of the next test, which may get the same number.
+    while lines._thread.is_alive():
+        if select.select([reader], [], [], 0.05)[0]:
+            os.read(reader, 1_000_000)
 
 
 def test_a_reader_that_has_gone_costs_lines_and_no_failure(pipe):

@@ -27,7 +27,14 @@ def given_locally(*, database_url: str, folder: Path) -> dict[str, Any]:
     return {
         "environment": "local",
         "public_url": SERVICE_URL,
-        "database": {"url": database_url, "pool_size": 5, "read_pool_size": 2},
+        # A busy machine is no outage.
+        "database": {
+            "url": database_url,
+            "pool_size": 5,
+            "read_pool_size": 2,
+            "pool_timeout_s": 30,
+            "connect_timeout_s": 60,
+        },
         "mail": {"url": f"file:{folder}/mail"},
         "cors": {"allow_origins": [WEB_ORIGIN]},
         "data_dir": str(folder),

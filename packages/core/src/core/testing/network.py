@@ -1,13 +1,18 @@
-"""Tests reach this machine and nothing else."""
+"""Tests reach this machine and nothing else, at ports that nobody else takes meanwhile."""
 
+import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
 LOOPBACK = ("127.", "::1", "localhost")
+# Below those that a system gives to whoever asks for any, so that no other test is given one between two moments.
+PORTS = range(10_000, 32_000)
+
+_given: set[int] = set()
 
 
 class NetworkUsed(RuntimeError):
@@ -28,3 +33,14 @@ def loopback_only() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded)
         yield
+
+
+def free_port() -> int:
+    """A port that nobody listens on, another one each time."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port

@@ -61,6 +61,15 @@ def _no_network() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _patient() -> Iterator[None]:
+    """A busy machine is no outage: there is time for the answer of a server, and for a check."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.database.engine.ANSWER_MARGIN_S", 60)
+        patch.setattr("core.web.probes.CHECK_TIMEOUT_S", 60)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _nothing_blocks() -> Iterator[None]:
     """A call that blocks the event loop fails the test that made it."""

@@ -42,7 +42,7 @@ class Disconnects:
         task = wire.start()
         await wire.first.wait()
         wire.disconnect()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 30)
         assert _told(logs) == [200]
         assert not wire.is_whole
 
@@ -52,7 +52,7 @@ def _wire(place: Place, method: str, path: str, **scope: Any) -> Wire:
 
 
 async def _ended(wire: Wire) -> None:
-    await asyncio.wait_for(wire.start(), 5)
+    await asyncio.wait_for(wire.start(), 30)
 
 
 def _told(logs: Lines) -> list[int]:

@@ -98,7 +98,7 @@ async def _committing(place: Place, tables: asyncpg.Connection) -> tuple[Wire, a
     wire = Wire(place.served, "POST", f"{place.prefix}/v1/exits/written", state=dict(place.state))
     wire.arrive()
     task = wire.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await tables.fetchval(_COMMITTING):
             pass
     return wire, task
@@ -111,7 +111,7 @@ async def _let_go(tables: asyncpg.Connection) -> None:
 async def _check_settled(place: Place, tables: asyncpg.Connection) -> None:
     """The one row is there, and no connection stays in use; relay and jobs of the service use one now and then."""
     assert await tables.fetchval("SELECT count(*) FROM conformance_slow") == 1
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         in_use = 1
         while in_use:
             await asyncio.sleep(0.01)
