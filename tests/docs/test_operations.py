@@ -1,13 +1,18 @@
-"""docs/operations.md says what the code says: every setting, every problem code, every probe, every metric."""
+"""docs/operations.md says what every service has, and the README.md of one what it has of its own: as the code does."""
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.cli.applications import described_whole
+from core.housekeeping import housekeeping
+from core.jobs import Job
 from core.metrics import Metrics
 from core.ports import Ports
 from core.services import Service, installed_services
@@ -18,8 +23,12 @@ from core.testing.locally import local_settings
 from core.web.problems import problem_kinds, status_of
 from gateway.settings import GatewaySettings
 
-PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
-SERVICES = [service.settings for service in installed_services()]
+ROOT = Path(__file__).parents[2]
+OPERATIONS = ROOT / "docs" / "operations.md"
+SERVICES = installed_services()
+NAMES = ["gateway", *(service.name for service in SERVICES)]
+
+each_service = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 
 
 class EveryProcess(ChassisSettings, env_prefix="SERVICE_"):
@@ -30,10 +39,21 @@ class EveryService(ServiceSettings, env_prefix="SERVICE_"):
     """What is common to all services."""
 
 
-def rows_of(heading: str) -> set[str]:
-    """The rows of the table under a heading, without its head."""
-    section = PAGE.read_text().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    return set(re.findall(r"^\| `.*$", section, re.MULTILINE))
+def page_of(name: str) -> Path:
+    return ROOT / "services" / name / "README.md"
+
+
+def rows(page: Path, heading: str) -> list[str]:
+    """The rows of the table under a heading, without its head; none where there is no such heading."""
+    section = f"{page.read_text()}\n## ".partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `.*$", section, re.MULTILINE)
+
+
+def hold(page: Path, told: list[str], coded: list[str]) -> None:
+    """Fails with the rows that the page lacks, and those that it has too many."""
+    lacking, surplus = (Counter(coded) - Counter(told)).elements(), (Counter(told) - Counter(coded)).elements()
+    found = [*(f"+ {row}" for row in lacking), *(f"- {row}" for row in surplus)]
+    assert not found, "\n".join([f"{page.relative_to(ROOT)}:", *found])
 
 
 def _default(variable: Variable) -> str:
@@ -46,53 +66,72 @@ def _suffixes(settings: Iterable[Variable], prefix: str) -> set[str]:
     return {variable.name.removeprefix(prefix) for variable in settings}
 
 
-def own(settings: type[ChassisSettings], beneath: type[ChassisSettings] | None) -> Iterator[str]:
+def own(settings: type[ChassisSettings], beneath: type[ChassisSettings] | None) -> list[str]:
     """The rows of a class's variables that the class beneath it does not have."""
     inherited = _suffixes(variables(beneath), "SERVICE_") if beneath else set()
     prefix = f"{settings.name.upper()}_"
-    for variable in variables(settings):
-        if variable.name.removeprefix(prefix) not in inherited:
-            yield f"| `{variable.name}` | {variable.description} | {variable.accepts} | {_default(variable)} |"
+    return [
+        f"| `{variable.name}` | {variable.description} | {variable.accepts} | {_default(variable)} |"
+        for variable in variables(settings)
+        if variable.name.removeprefix(prefix) not in inherited
+    ]
 
 
-TABLES = {
-    "Settings of every process": set(own(EveryProcess, None)),
-    "Settings of every service": set(own(EveryService, EveryProcess)),
-    "Settings of gateway": set(own(GatewaySettings, EveryProcess)),
-    **{f"Settings of {settings.name}": set(own(settings, EveryService)) for settings in SERVICES},
+SETTINGS = {
+    "every process": (OPERATIONS, "Settings of every process", own(EveryProcess, None)),
+    "every service": (OPERATIONS, "Settings of every service", own(EveryService, EveryProcess)),
+    "gateway": (page_of("gateway"), "Settings", own(GatewaySettings, EveryProcess)),
+    **{each.name: (page_of(each.name), "Settings", own(each.settings, EveryService)) for each in SERVICES},
 }
 
 
-@pytest.mark.parametrize("heading", TABLES)
-def test_every_setting_has_its_row(heading: str) -> None:
-    assert rows_of(heading) == TABLES[heading]
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_opens_with_what_its_distribution_is(name):
+    assert page_of(name).read_text().startswith(f"# {name}\n\n{metadata(name)['Summary']}\n\n")
 
 
-def test_every_problem_code_has_its_row() -> None:
+@pytest.mark.parametrize("whose", SETTINGS)
+def test_every_setting_has_its_row(whose):
+    page, heading, settings = SETTINGS[whose]
+    hold(page, rows(page, heading), settings)
+
+
+@pytest.mark.parametrize("package", ["core", *NAMES])
+def test_every_problem_code_has_its_row(package):
     import gateway.developer.access  # noqa: F401, PLC0415 - it defines a refusal
 
-    for service in installed_services():
-        assert service.app
-    kinds = {kind.code: kind for kind in problem_kinds() if _is_ours(kind.__module__)}
-    assert rows_of("Problem codes") == {
-        f"| `{code}` | {status_of(kind).value} | {kind.title()} |" for code, kind in kinds.items()
-    }
+    page = OPERATIONS if package == "core" else page_of(package)
+    kinds = {kind.code: kind for kind in problem_kinds() if _is_of(package, kind.__module__)}
+    codes = [f"| `{code}` | {status_of(kind).value} | {kind.title()} |" for code, kind in kinds.items()]
+    hold(page, rows(page, "Problem codes"), codes)
 
 
-def _is_ours(module: str) -> bool:
+def _is_of(package: str, module: str) -> bool:
     # The conformance suite brings a refusal of its own.
-    return module.split(".", maxsplit=1)[0] in _packages() and not module.startswith("core.testing")
+    return f"{module}.".startswith(f"{package}.") and not module.startswith("core.testing")
 
 
-def _packages() -> set[str]:
-    return {"core", "gateway", *(service.name for service in installed_services())}
+def test_every_probe_has_its_row():
+    assert [row.split("`")[1] for row in rows(OPERATIONS, "Probes")] == ["/livez", "/readyz", "/startupz"]
 
 
-def test_every_probe_has_its_row() -> None:
-    assert {row.split("`")[1] for row in rows_of("Probes")} == {"/livez", "/readyz", "/startupz"}
+@each_service
+def test_every_periodic_job_has_its_row(service):
+    page, of_all = page_of(service.name), _jobs_told(OPERATIONS, "Periodic jobs of every service")
+    hold(OPERATIONS, of_all, _jobs_declared(housekeeping.declared))
+    hold(page, of_all + _jobs_told(page, "Periodic jobs"), _jobs_declared(described_whole(service).jobs))
 
 
-@pytest.mark.parametrize("service", installed_services(), ids=lambda service: service.name)
+def _jobs_declared(jobs: Iterable[Job]) -> list[str]:
+    return [f"| `{job.name}` | {job.interval}" for job in jobs]
+
+
+def _jobs_told(page: Path, heading: str) -> list[str]:
+    """The rows without their last cell: what a job does is nowhere in the code."""
+    return [row.rpartition(" | ")[0] for row in rows(page, heading)]
+
+
+@each_service
 async def test_every_metric_has_its_row(
     service: Service, templates: Callable[[Service | None], TemplateDatabase], tmp_path: Path
 ) -> None:
@@ -101,8 +140,10 @@ async def test_every_metric_has_its_row(
     settings = local_settings(service, database_url=template.postgres.url(database), folder=tmp_path)
     app: Any = service.create_app(settings, Ports())
     async with running(app):
-        assert rows_of("Metrics") == set(_metric_rows(app.metrics))
+        metrics = list(_metric_rows(app.metrics))
     await template.drop(database)
+    page = page_of(service.name)
+    hold(page, rows(OPERATIONS, "Metrics") + rows(page, "Metrics"), metrics)
 
 
 def _metric_rows(metrics: Metrics) -> Iterator[str]:

@@ -33,13 +33,15 @@ LAWS = ("A slice reads top-down", "Only the edge knows HTTP", "Only repositories
 
 
 def modules_of_the_page() -> dict[str, str]:
-    return dict(MODULE.findall(PAGE.read_text()))
+    # Under a name of its own: a service that the page's name would clash with may be installed.
+    text = PAGE.read_text().replace("orders", "onpage").replace("ORDERS", "ONPAGE")
+    return dict(MODULE.findall(text))
 
 
 def place_of(name: str) -> str:
     if name in OF_TESTS:
         return name
-    return f"src/orders/{name}" if name in OF_THE_SERVICE else f"src/orders/baskets/{name}"
+    return f"src/onpage/{name}" if name in OF_THE_SERVICE else f"src/onpage/baskets/{name}"
 
 
 def run(folder: Path, *command: str, **environment: str) -> None:
@@ -51,7 +53,7 @@ def run(folder: Path, *command: str, **environment: str) -> None:
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
-    packages = {f"src/orders/{name}__init__.py": "" for name in ("", "baskets/", "migrations/")}
+    packages = {f"src/onpage/{name}__init__.py": "" for name in ("", "baskets/", "migrations/")}
     modules = {place_of(name): f"\n{code}" for name, code in modules_of_the_page().items()}
     for place, code in (packages | modules).items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
@@ -63,9 +65,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(written: Path, postgres: Postgres) -> Iterator[Service]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(written / "src"))
-        told = {"ORDERS_ENVIRONMENT": "local", "ORDERS_DATABASE__URL": postgres.url("postgres")}
-        run(written, sys.executable, "-m", "orders", "migrate", "new", "baskets", **told)
-        yield Service("orders", "orders.app")
+        told = {"ONPAGE_ENVIRONMENT": "local", "ONPAGE_DATABASE__URL": postgres.url("postgres")}
+        run(written, sys.executable, "-m", "onpage", "migrate", "new", "baskets", **told)
+        yield Service("onpage", "onpage.app")
 
 
 def test_no_module_is_left_out():
@@ -73,7 +75,7 @@ def test_no_module_is_left_out():
 
 
 def test_they_are_linted_and_formatted(written):
-    ours = 'lint.isort.known-first-party = ["core", "orders"]'
+    ours = 'lint.isort.known-first-party = ["core", "onpage"]'
     options = ("--config", str(ROOT / "pyproject.toml"), "--config", ours, "--no-cache")
     modules = [place_of(name) for name in modules_of_the_page()]
     run(written, "ruff", "check", *options, *modules)
@@ -83,7 +85,7 @@ def test_they_are_linted_and_formatted(written):
 def test_they_import_what_a_slice_may_import(written):
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     laws = [each for each in contracts if each["name"] in LAWS]
-    lines = ["[importlinter]", *option("root_packages", ["core", "orders"]), "include_external_packages = true"]
+    lines = ["[importlinter]", *option("root_packages", ["core", "onpage"]), "include_external_packages = true"]
     for number, law in enumerate(laws):
         lines += [f"[importlinter:contract:{number}]", *(line for name in law for line in option(name, law[name]))]
     (written / "contracts.ini").write_text("\n".join(lines))
@@ -94,14 +96,14 @@ def test_they_import_what_a_slice_may_import(written):
 def option(name: str, value: Any) -> list[str]:
     """An option of a contract, in which the page's slice takes the place of all others."""
     if name == "containers":
-        value = ["orders.baskets"]
+        value = ["onpage.baskets"]
     if name == "source_modules":
         value = [each for each in value if each.startswith("*.*")]
     return [f"{name} =", *(f"    {each}" for each in value)] if isinstance(value, list) else [f"{name} = {value}"]
 
 
 async def test_the_service_serves(anywhere, signed_in, database, becomes):
-    writer = signed_in("orders:write")
+    writer = signed_in("onpage:write")
     made = await anywhere.post("/v1/baskets", json={"label": "gift"}, headers={**writer, "Idempotency-Key": "key"})
     path = f"/v1/baskets/{made.json()['id']}"
     assert (made.status_code, made.headers["ETag"]) == (201, '"v1"')
@@ -117,7 +119,7 @@ async def test_the_service_serves(anywhere, signed_in, database, becomes):
 
 
 async def test_the_service_changes_what_nobody_else_has_changed(anywhere, signed_in):
-    writer = signed_in("orders:write")
+    writer = signed_in("onpage:write")
     made = await anywhere.post("/v1/baskets", json={"label": "gift"}, headers={**writer, "Idempotency-Key": "key"})
     path = f"/v1/baskets/{made.json()['id']}"
     changed = await anywhere.patch(path, json={"note": "wrapped"}, headers={**writer, "If-Match": '"v1"'})
@@ -131,11 +133,11 @@ async def test_the_job_runs(written, service, database, database_url):
     async with database.transaction() as session:
         await session.execute(
             text(
-                "INSERT INTO baskets (id, label, announced, created_at)"
-                " VALUES (uuidv7(), 'old', 0, now() - interval '31 days'), (uuidv7(), 'new', 0, now())"
+                "INSERT INTO baskets (id, label, version, announced, created_at)"
+                " VALUES (uuidv7(), 'old', 1, 0, now() - interval '31 days'), (uuidv7(), 'new', 1, 0, now())"
             )
         )
-    told = {"ORDERS_ENVIRONMENT": "local", "ORDERS_DATABASE__URL": database_url}
+    told = {"ONPAGE_ENVIRONMENT": "local", "ONPAGE_DATABASE__URL": database_url}
     command = (sys.executable, "-m", service.name, "jobs", "run", "forget_old_baskets")
     await asyncio.to_thread(run, written, *command, **told)
     async with database.transaction() as session:
