@@ -13,7 +13,7 @@ from sqlalchemy import text
 from core.mail import FolderMail, Message
 from core.testing import MovableClock, problem, running
 from core.testing.databases import template_database
-from core.testing.network import NetworkUsed
+from core.testing.network import NetworkUsed, free_port
 
 
 def test_a_clock_stands_until_it_is_moved():
@@ -32,6 +32,15 @@ def test_a_test_that_leaves_this_machine_fails(address):
         pytest.raises(NetworkUsed, match=f"a test tried to reach .*{address}"),
     ):
         connection.connect((address, 80))
+
+
+def test_a_port_is_free_and_given_once(monkeypatch):
+    free = [free_port() for _ in range(2)]
+    monkeypatch.setattr("core.testing.network._given", set())
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        drawn = iter([listening.getsockname()[1], free[0], free[0], free[1]])
+        monkeypatch.setattr("secrets.choice", lambda _: next(drawn))
+        assert [free_port(), free_port()] == free
 
 
 async def tables_of(url: str) -> list[str]:
