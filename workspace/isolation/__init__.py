@@ -1,0 +1,1 @@
+"""Each member in isolation: what it imports is declared, and its wheel runs where no sibling is installed."""
