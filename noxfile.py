@@ -1,9 +1,11 @@
 """All that must hold, as sessions: `uv run nox` runs it, `uv run nox -l` lists it."""
 
 import os
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -14,27 +16,32 @@ nox.options.error_on_external_run = True
 
 # `uv run` says which uv it is: on a bare machine the one in .local/uv, which is on no PATH.
 UV = os.environ.get("UV", "uv")
-WORKSPACE = nox.project.load_toml("pyproject.toml")["tool"]["uv"]["workspace"]["members"]
+PROJECT = nox.project.load_toml("pyproject.toml")
+WORKSPACE = PROJECT["tool"]["uv"]["workspace"]["members"]
 # A member's folder, distribution and package have one name.
 MEMBERS = {
     path.parent.name: path.parent for glob in WORKSPACE for path in sorted(Path().glob(f"{glob}/pyproject.toml"))
 }
-# Branches that a member's own tests must run, in per cent; 95 for a member that is not named here.
-COVERAGE = {"core": 100, "billing": 95, "gateway": 95, "users": 95}
-# What of a member's tests runs beside the others: about half, by the clock.
-BESIDE = {
-    "core": ["cli", "jobs", "local", "migrations", "notes_service", "server"],
-    "billing": ["test_conformance.py"],
-    "users": ["test_conformance.py"],
-}
-PYTHONS = ["3.11", "3.12", "3.13"]
+# Branches that a member's own tests must run, in per cent: core's, and those of any other member.
+COVERAGE_OF_CORE, COVERAGE = 100, 95
+# What of a member's tests runs beside the others, in core and in any other member: about half, by the clock.
+BESIDE_IN_CORE = ["cli", "jobs", "local", "migrations", "notes_service", "server"]
+BESIDE = ["test_conformance.py"]
+PYTHONS = nox.project.python_versions(PROJECT)
 
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """Find what ruff knows to be wrong, and what it would format differently."""
+    """Find what ruff knows to be wrong or would format differently, and what is wrong or unsafe in the workflows."""
     session.run("ruff", "check", external=True)
     session.run("ruff", "format", "--check", external=True)
+    workflows = sorted(map(str, Path(".github/workflows").glob("*.yml")))
+    session.run("zizmor", "--quiet", "--offline", *workflows, external=True)
+    if shutil.which("actionlint"):
+        # The same findings everywhere, whichever other linters a machine has.
+        session.run("actionlint", "-shellcheck=", "-pyflakes=", *workflows, external=True)
+    else:
+        session.warn("There is no actionlint for this machine: workflows are NOT CHECKED by it")
 
 
 @nox.session(venv_backend="none")
@@ -45,8 +52,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def imports(session: nox.Session) -> None:
-    """Hold every import against the contracts in pyproject.toml."""
+    """Hold every import against the contracts in pyproject.toml, and against what its member declares."""
     session.run("lint-imports", "--no-logo", external=True)
+    session.run("python", "-m", "workspace", "declarations", external=True)
 
 
 @nox.session(venv_backend="none")
@@ -58,7 +66,7 @@ def tidy(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
-    """Hold docs/operations.md against the settings, problem codes and probes in the code."""
+    """Hold docs/operations.md, and the page of each service, against the code."""
     session.run("pytest", "tests/docs", external=True)
 
 
@@ -86,18 +94,25 @@ def coverage(session: nox.Session, member: str) -> None:
     folder = install_alone(session, member)
     data = {"COVERAGE_FILE": f"{session.virtualenv.location}/.coverage"}
     session.run("coverage", "erase", env=data)
-    beside = [f"{folder}/{name}" for name in BESIDE.get(member, ())]
+    beside = [f"{folder}/{name}" for name in (BESIDE_IN_CORE if member == "core" else BESIDE)]
+    beside = [each for each in beside if Path(each).exists()]
     pytest = ["-m", "pytest", "--quiet"]
     measured = ["coverage", "run", f"--source={member}", *pytest]
     runs = [[*measured, folder, *(f"--ignore={each}" for each in beside)]]
     if beside:
         # The conformance suite runs much of a service that no test of the service looks at: that measures core alone.
         runs.append([*(measured if member == "core" else ["python", *pytest]), *beside])
-    with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(session.run, *run, env=data) for run in runs]:
-            done.result()
+    side_by_side(session, *runs, env=data)
     session.run("coverage", "combine", "--quiet", env=data)
-    session.run("coverage", "report", f"--fail-under={COVERAGE.get(member, 95)}", env=data)
+    floor = COVERAGE_OF_CORE if member == "core" else COVERAGE
+    session.run("coverage", "report", f"--fail-under={floor}", env=data)
+
+
+def side_by_side(session: nox.Session, *runs: list[str], **options: Any) -> None:
+    """Runs commands at once, each to its end."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(session.run, *run, **options) for run in runs]:
+            done.result()
 
 
 def install_alone(session: nox.Session, member: str) -> str:
@@ -110,6 +125,13 @@ def install_alone(session: nox.Session, member: str) -> str:
     if str(siblings).strip():
         session.error(f"{member} would be tested beside {siblings}")
     return str(MEMBERS[member] / "tests")
+
+
+@nox.session(venv_backend="none")
+@EACH_MEMBER
+def build(session: nox.Session, member: str) -> None:
+    """Build one member, install its wheel without siblings, extras and test tools, and run it (-- --out FOLDER)."""
+    session.run("python", "-m", "workspace", "build", member, *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -129,11 +151,52 @@ def system(session: nox.Session) -> None:
     session.run("pytest", "tests/system", *session.posargs, external=True)
 
 
+@nox.session(venv_backend="none")
+def workspace(session: nox.Session) -> None:
+    """Make a service in a copy of the workspace, hold it to every gate, and check what else works on the workspace."""
+    suite, beside = "tests/workspace", "tests/workspace/test_scaffold_gates.py"
+    if session.posargs:
+        session.run("pytest", suite, *session.posargs, external=True)
+    else:
+        rest = ["pytest", "--quiet", suite, f"--ignore={beside}"]
+        side_by_side(session, rest, ["pytest", "--quiet", beside], external=True)
+
+
+@nox.session(name="new-service", venv_backend="none", default=False)
+def new_service(session: nox.Session) -> None:
+    """Make a service from the template: -- orders, or -- orders --slice baskets."""
+    scaffold(session, "new-service")
+
+
+@nox.session(name="remove-service", venv_backend="none", default=False)
+def remove_service(session: nox.Session) -> None:
+    """Take a service out of the workspace: -- orders; its folder is kept in .local/removed."""
+    scaffold(session, "remove-service")
+
+
+@nox.session(name="new-slice", venv_backend="none", default=False)
+def new_slice(session: nox.Session) -> None:
+    """Add a slice to a service, from the same template: -- billing refunds."""
+    scaffold(session, "new-slice")
+
+
+def scaffold(session: nox.Session, command: str) -> None:
+    """Runs a command that puts everything back when it is interrupted, for which it gets the time."""
+    patience_s = {"interrupt_timeout": 60, "terminate_timeout": 60}
+    session.run("python", "-m", "workspace", command, *session.posargs, external=True, **patience_s)
+
+
 @nox.session(venv_backend="none", default=False)
 def bench(session: nox.Session) -> None:
     """Measure what the chassis costs, all of it or a group (-- chain); -- --write renders docs/performance.md."""
     # Bytecode is what a deployed service starts from.
     session.run("python", "-m", "bench", *session.posargs, env={"PYTHONDONTWRITEBYTECODE": ""}, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def affected(session: nox.Session) -> None:
+    """Print whose tests a change can make come out otherwise, and why (-- --base origin/main, -- --json)."""
+    session.run("python", "-m", "workspace", "affected", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CODE = ["bench/**/*.py", "noxfile.py", "packages/**/*.py", "services/**/*.py", "tests/**/*.py"]
-TEXT = ["dev", ".ci/run", "pyproject.toml", "*/*/pyproject.toml", "README.md", "docs/**/*.md"]
+CODE = ["bench/**/*.py", "noxfile.py", "packages/**/*.py", "services/**/*.py", "tests/**/*.py", "workspace/**/*.py"]
+TEXT = ["dev", ".ci/run", "pyproject.toml", "*/*/pyproject.toml", "README.md", "*/*/README.md", "docs/**/*.md"]
 LINES_MAX = 300
 # A table of cases may be long, and splitting one hides what it covers.
 TEST_LINES_MAX = 500

@@ -1,0 +1,117 @@
+"""What a command writes into files of people, and takes out again, leaves the rest of them as it was."""
+
+import re
+
+import pytest
+from workspace.members import dependents, members_of
+from workspace.scaffold.refusals import Refused
+from workspace.scaffold.registration import add_service, add_slice, remove_service
+from workspace.scaffold.snapshot import Snapshot
+from workspace.scaffold.template import Names
+from workspace.scaffold.wiring import add_router
+
+BASKETS = Names("otters", "baskets", "basket", "bas")
+IMPORTS = "from core.application import service\n\n\n"
+IMPORTED = "from otters.baskets.router import router as {}\n"
+
+
+def test_what_registers_a_service_can_be_taken_back(project, tmp_path):
+    before = (project / "pyproject.toml").read_text()
+    file = tmp_path / "pyproject.toml"
+    file.write_text(before)
+    add_service(file, BASKETS)
+    added = set(file.read_text().splitlines()) - set(before.splitlines())
+    made = {line for line in added if "otters" in line}
+    extended = {line for line in made if re.sub(r', "otters"| \| otters', "", line) in before.splitlines()}
+    assert {line.partition(" ")[0] for line in extended} == {"dependencies", "root_packages", "layers", "ancestors"}
+    assert made - extended == {
+        "otters = { workspace = true }",
+        'name = "otters reads top-down, its slices in this order"',
+        'containers = ["otters"]',
+        '  "otters.baskets",',
+    }
+    contracts = re.findall(r'^name = "(\w+) reads top-down', file.read_text(), re.MULTILINE)
+    assert contracts[-2:] == ["otters", "gateway"]
+    add_slice(file, Names("otters", "refunds", "refund", "ref"))
+    assert '  "migrations",\n  "refunds",\n  "baskets",\n' in file.read_text()
+    remove_service(file, "otters")
+    assert file.read_text() == before
+
+
+def test_what_is_half_registered_can_be_taken_back(project, tmp_path):
+    file = tmp_path / "pyproject.toml"
+    before = (project / "pyproject.toml").read_text()
+    file.write_text(before.replace('dependencies = ["gateway"', 'dependencies = ["otters", "gateway"', 1))
+    assert file.read_text() != before
+    remove_service(file, "otters")
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        '[project]\ndependencies = ["core", "order_items >= 1"]',
+        '[project]\noptional-dependencies.more = ["order-items"]',
+        '[project]\n[dependency-groups]\ntest = [{ include-group = "x" }]\nx = ["Order.Items[local]"]',
+    ],
+)
+def test_a_member_that_needs_a_service_is_found(tmp_path, declared):
+    (tmp_path / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["*"]')
+    for name in ("order_items", "shop", "core"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyproject.toml").write_text('[project]\ndependencies = ["orders"]')
+    assert dependents("order_items", members_of(tmp_path)) == []
+    (tmp_path / "shop/pyproject.toml").write_text(declared)
+    assert dependents("order_items", members_of(tmp_path)) == ["shop"]
+
+
+@pytest.mark.parametrize(
+    ("call", "added", "alias"),
+    [
+        ('service("otters", routers=[])', 'service("otters", routers=[baskets_router,])', "baskets_router"),
+        ('service("otters", routers=())', 'service("otters", routers=(baskets_router,))', "baskets_router"),
+        ("service(routers=(a_router,))", "service(routers=(a_router, baskets_router,))", "baskets_router"),
+        ("service(routers=[a, b])", "service(routers=[a, b, baskets])", "baskets"),
+        ("service(routers=[a, b(c)], more=[d])", "service(routers=[a, b(c), baskets], more=[d])", "baskets"),
+        (
+            "service(\n    routers=[\n        ö,  # it\n    ],\n)",
+            "service(\n    routers=[\n        ö, baskets,  # it\n    ],\n)",
+            "baskets",
+        ),
+        ("service(x=baskets, routers=[a])", "service(x=baskets, routers=[a, baskets_router])", "baskets_router"),
+    ],
+)
+def test_a_router_is_listed_last(tmp_path, call, added, alias):
+    app = tmp_path / "app.py"
+    app.write_text(f'"""Otters."""\n\n{IMPORTS}app = {call}\n')
+    add_router(app, BASKETS)
+    assert app.read_text() == f'"""Otters."""\n\n{IMPORTED.format(alias)}{IMPORTS}app = {added}\n'
+
+
+@pytest.mark.parametrize("call", ["service()", "service(routers=ROUTERS)", "other(routers=[])"])
+def test_an_app_without_a_list_of_routers_is_refused(tmp_path, call):
+    app = tmp_path / "app.py"
+    app.write_text(f"{IMPORTS}app = {call}\n")
+    with pytest.raises(Refused, match=r"app\.py calls no service\(\.\.\., routers=\[\.\.\.\]\)"):
+        add_router(app, BASKETS)
+    assert app.read_text() == f"{IMPORTS}app = {call}\n"
+
+
+def test_a_snapshot_is_what_files_and_folders_were(tmp_path):
+    tool, note, folder, new = (tmp_path / name for name in ("tool", "folder/note", "folder", "new"))
+    folder.mkdir()
+    (folder / "empty").mkdir()
+    tool.write_bytes(b"\r\n\xff")
+    tool.chmod(0o755)
+    note.write_text("kept")
+    before = Snapshot.of([tool, folder, new])
+    tool.unlink()
+    note.write_text("changed")
+    (folder / "empty").rmdir()
+    for made in (folder / "more/deep", new / "deep"):
+        made.mkdir(parents=True)
+        (made / "file").touch()
+    before.restore()
+    assert (tool.read_bytes(), tool.stat().st_mode & 0o777) == (b"\r\n\xff", 0o755)
+    assert note.read_text() == "kept"
+    assert sorted(tmp_path.rglob("*")) == [folder, folder / "empty", note, tool]

@@ -1,0 +1,91 @@
+"""What the commands make passes every gate as it is, and goes without a trace; test_first_service serves it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from repositories import git
+from surroundings import environment
+from workspace.members import members_of
+
+UV = os.environ.get("UV", "uv")
+# Of all that `./dev test` runs: the environments of other members have nothing of it, nor has this suite.
+GATES = ["lint", "types", "imports", "tidy", "docs", "contract", "build(otters)"]
+GROWN = ["billing", "users"]
+# Their own tests hold slices in both topologies. What else the suite asks of a service it is asked in one, how
+# requests can end, where no slice is in the way, not again, and with few of the random requests that otters gets.
+OF_SLICES = [
+    *("-m", "pytest", "--quiet", "--fuzz-examples=2", "-k", "test_otters or not mounted and not exit"),
+    *(f"services/{service}/tests/test_{suite}.py" for service in GROWN for suite in ("otters", "conformance")),
+]
+
+
+def run(copy: Path, *command: str) -> str:
+    """Gives what the command prints if it succeeds."""
+    done = subprocess.run(
+        command, cwd=copy, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def nox(copy: Path, *arguments: str) -> str:
+    return run(copy, UV, "run", "--no-sync", "nox", *arguments)
+
+
+@pytest.fixture(scope="session")
+def copy(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with an environment of its own, a slice more in two services, and a service more; each is committed."""
+    copy = shutil.copytree(project, tmp_path_factory.mktemp("grown") / "copy")
+    run(copy, UV, "sync", "--quiet", "--locked", "--python", sys.executable)
+    for service in GROWN:
+        nox(copy, "--session", "new-slice", "--", service, "otters")
+        git(copy, "add", "--all")
+        git(copy, "commit", "--quiet", "--message", f"Add otters to {service}")
+    nox(copy, "--session", "new-service", "--", "otters")
+    git(copy, "add", "--all")
+    git(copy, "commit", "--quiet", "--message", "Add otters")
+    return copy
+
+
+@pytest.fixture(scope="session")
+def runs(copy: Path) -> Iterator[dict[str, Future[str]]]:
+    """Everything that takes long, side by side."""
+    with ThreadPoolExecutor(2) as pool:
+        coverage = pool.submit(nox, copy, "--session", "coverage(otters)")
+        gates = pool.submit(nox, copy, "--session", *GATES)
+        slices = pool.submit(run, copy, str(copy / ".venv/bin/python"), *OF_SLICES)
+        journeys = pool.submit(nox, copy, "--session", "system", "--", "-k", "journey and gateway")
+        yield {"coverage": coverage, "gates": gates, "slices": slices, "journeys": journeys}
+
+
+@pytest.mark.parametrize("asked", ["coverage", "gates", "slices", "journeys"])
+def test_what_was_made_passes_every_gate(runs, asked):
+    runs[asked].result()
+
+
+def test_nox_knows_its_sessions_without_a_line_in_the_noxfile(copy):
+    listed = nox(copy, "--list")
+    assert {f"{session}(otters)" for session in ("tests", "coverage", "build")} <= set(listed.split())
+    assert git(copy, "diff", "--name-only", "HEAD~3", "--", ".", ":!services").splitlines() == [
+        "pyproject.toml",
+        "uv.lock",
+    ]
+
+
+# The last one: what the others look at is gone then.
+def test_its_removal_leaves_no_trace(runs, copy):
+    for each in runs.values():
+        each.exception()
+    nox(copy, "--session", "remove-service", "--", "otters")
+    git(copy, "add", "--all")
+    assert git(copy, "diff", "--cached", "--name-only", "HEAD~1") == ""
+    installed = "import importlib.metadata as m; print(*(p.name for p in m.entry_points(group='core.services')))"
+    left = {member.name for member in members_of(copy).values() if member.is_service}
+    assert set(run(copy, str(copy / ".venv/bin/python"), "-c", installed).split()) == left
+    assert not (copy / ".venv/bin/otters").exists()

@@ -1,0 +1,1 @@
+"""Widgets of those who made them."""

@@ -1,0 +1,1 @@
+"""The schema of acme's database, step by step."""
