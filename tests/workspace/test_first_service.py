@@ -1,9 +1,12 @@
 """What docs/first-service.md tells a newcomer to do works, from the first command to the last."""
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
+import walkthrough
 from repositories import git
 from surroundings import environment, free_ports
 from walkthrough import Reader, sections_of, shows
@@ -46,9 +49,11 @@ def test_a_newcomer_gets_from_a_clone_to_a_service(project, reader):
     reader.follow(page)
 
 
-def test_the_page_has_each_kind_of_block():
-    kinds = {block.kind for section in sections_of(PAGE.read_text()) for block in section}
-    assert kinds == {"sh", "sh terminal=2", "text", "diff"}
+def test_no_block_is_left_out():
+    blocks = [block for section in sections_of(PAGE.read_text()) for block in section]
+    fences = re.findall(r"^\s*(?:`{3}|~{3}).*$", PAGE.read_text(), re.MULTILINE)
+    assert len(fences) == 2 * len(blocks)
+    assert {block.kind for block in blocks} == {"sh", "sh terminal=2", "text", "diff"}
 
 
 @pytest.fixture
@@ -65,8 +70,8 @@ def test_the_shell_remembers_its_variables(followed):
 
 
 def test_a_line_is_edited(followed):
-    note = "+++ note\n first\n-second\n+third"
-    assert followed(("sh", "printf 'first\\nsecond\\n' >note"), ("diff", note)) == "first\nthird\n"
+    note = "+++ note\n a\n\n-b\n+c"
+    assert followed(("sh", "printf 'a\\n\\nb\\n' >note"), ("diff", note)) == "a\n\nc\n"
 
 
 def test_the_second_terminal_is_open_until_its_section_ends(reader):
@@ -84,12 +89,21 @@ def test_the_second_terminal_is_open_until_its_section_ends(reader):
         ([("sh", "printf 'a\\na\\n' >note"), ("diff", "+++ note\n-a\n+b")], "note does not say once"),
         ([("sh", "printf 'a\\n' >note"), ("diff", "+++ note\n-b\n+c")], "note does not say once"),
         ([("console", "$ ./dev test")], "does not know what to do with 'console'"),
+        ([("sh terminal=2", "true"), ("sh terminal=2", "true")], "does not know what to do with 'sh terminal=2'"),
         ([("text", "out of nowhere")], "does not know what to do with 'text'"),
     ],
 )
 def test_what_the_page_has_wrong_is_said(followed, blocks, complaint):
     with pytest.raises(pytest.fail.Exception, match=complaint):
         followed(*blocks)
+
+
+def test_what_does_not_end_is_killed(followed, reader, monkeypatch):
+    monkeypatch.setattr(walkthrough, "PATIENCE_S", 0.2)
+    with pytest.raises(subprocess.TimeoutExpired):
+        followed(("sh", "echo $$ >note; exec sleep 60"))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((reader.root / "note").read_text()), 0)
 
 
 @pytest.mark.parametrize(

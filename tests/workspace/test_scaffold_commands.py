@@ -80,8 +80,8 @@ def test_each_step_is_shown_and_the_last_lines_say_what_to_do(tree, ran, capsys)
         "otters openapi --write",
         "sort imports and format",
     ]
-    assert 'uv run nox -s "tests(otters)"' in advice
-    assert "uv run nox -s remove-service -- otters" in advice
+    assert './dev nox -s "tests(otters)"' in advice
+    assert "./dev nox -s remove-service -- otters" in advice
 
 
 STEPS_OF_SERVICE = [
@@ -129,6 +129,28 @@ def test_an_interruption_in_any_step_leaves_everything_as_it_was(tree, ran, monk
     assert capsys.readouterr().out.endswith("stopped\nEverything is as it was.\n")
 
 
+def test_what_the_models_are_ahead_of_the_schema_gets_into_no_slice(tree, ran, monkeypatch):
+    def check(_root, *command):
+        assert command == ("billing", "migrate", "check")
+        raise Refused("They differ")
+
+    monkeypatch.setattr(programs, "command", check)
+    before = state(tree)
+    with pytest.raises(Refused, match="They differ"):
+        a_slice(tree)
+    assert (state(tree), ran) == (before, [])
+
+
+def test_a_service_that_is_no_python_gets_no_slice(tree, ran):
+    (tree / "services/billing/src/billing/money.py").write_text("one = 1\ndef two(:\n")
+    git(tree, "commit", "--all", "--message", "Break it")
+    with pytest.raises(
+        Refused, match=r"services/billing/src/billing/money\.py:2 is no Python \(invalid syntax\): mend"
+    ):
+        a_slice(tree)
+    assert ran == []
+
+
 @pytest.mark.parametrize("command", [a_service, a_slice])
 @pytest.mark.parametrize("changed", ["docs/new.md", "pyproject.toml"])
 def test_a_dirty_tree_is_refused(tree, ran, command, changed):
@@ -147,6 +169,11 @@ def test_untracked_files_are_seen_whatever_git_is_told(tree, ran):
     (tree / "newer").touch()
     with pytest.raises(Refused, match=r"\(new and 1 more\)"):
         a_service(tree)
+
+
+def test_a_service_is_judged_before_its_slice(tree, ran):
+    with pytest.raises(Refused, match="'core' cannot be the name of a service: there is a folder packages/core"):
+        new_service(tree, "core", slice_name=None, singular=None)
 
 
 def test_ignored_files_are_nobodys_work(tree, ran):

@@ -78,6 +78,12 @@ def test_a_member_that_needs_a_service_is_found(tmp_path, declared):
             "service(\n    routers=[\n        ö, baskets,  # it\n    ],\n)",
             "baskets",
         ),
+        ("service(routers=[(a)])", "service(routers=[(a), baskets])", "baskets"),
+        (
+            "service(routers=[*x, (\n    a  # one\n) # two\n, # three\n])",
+            "service(routers=[*x, (\n    a  # one\n) # two\n, baskets, # three\n])",
+            "baskets",
+        ),
         ("service(x=baskets, routers=[a])", "service(x=baskets, routers=[a, baskets_router])", "baskets_router"),
     ],
 )
@@ -88,11 +94,30 @@ def test_a_router_is_listed_last(tmp_path, call, added, alias):
     assert app.read_text() == f'"""Otters."""\n\n{IMPORTED.format(alias)}{IMPORTS}app = {added}\n'
 
 
-@pytest.mark.parametrize("call", ["service()", "service(routers=ROUTERS)", "other(routers=[])"])
-def test_an_app_without_a_list_of_routers_is_refused(tmp_path, call):
+def test_lines_end_as_they_did(tmp_path):
+    app = tmp_path / "app.py"
+    app.write_bytes(b'"""Otters.\x0c"""\r\nfrom a import service\r\napp = service(routers=[a])\r\n')
+    add_router(app, BASKETS)
+    assert app.read_bytes().splitlines(keepends=True)[-3:] == [
+        b"from otters.baskets.router import router as baskets\r\n",
+        b"from a import service\r\n",
+        b"app = service(routers=[a, baskets])\r\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "service()",
+        "service(routers=ROUTERS)",
+        "other(routers=[])",
+        "service(routers=[a]) or service(routers=[])",
+    ],
+)
+def test_an_app_without_one_list_of_routers_is_refused(tmp_path, call):
     app = tmp_path / "app.py"
     app.write_text(f"{IMPORTS}app = {call}\n")
-    with pytest.raises(Refused, match=r"app\.py calls no service\(\.\.\., routers=\[\.\.\.\]\)"):
+    with pytest.raises(Refused, match=r"app\.py does not call service\(\.\.\., routers=\[\.\.\.\]\) once"):
         add_router(app, BASKETS)
     assert app.read_text() == f"{IMPORTS}app = {call}\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE_S = 120
+PATIENCE_S = 180
 HEADING = re.compile(r"^## (?P<title>.*)$", re.MULTILINE)
 BLOCK = re.compile(r"^(?P<fence>`{3,})(?P<kind>.*)\n(?P<text>(?s:.*?))^(?P=fence)$", re.MULTILINE)
 
@@ -40,7 +40,9 @@ def edit(root: Path, text: str) -> None:
     """Makes one edit: `+++` and the file, then lines that begin with a sign, as in a diff."""
     path, _, lines = text.removeprefix("+++ ").partition("\n")
     before, after = (
-        "".join(line[1:] for line in lines.splitlines(keepends=True) if line[0] in signs) for signs in (" -", " +")
+        # A line that is empty but for its sign may have lost it.
+        "".join(line[1:] or line for line in lines.splitlines(keepends=True) if line[0] in signs)
+        for signs in (" \n-", " \n+")
     )
     content = (root / path).read_text()
     if content.count(before) != 1:
@@ -71,7 +73,16 @@ class Terminal:
         """As Ctrl-C does, which every process of a terminal hears."""
         if self.shell.poll() is None:
             os.killpg(self.shell.pid, signal.SIGINT)
-        self.shell.wait(PATIENCE_S)
+        self.wait()
+
+    def wait(self) -> int:
+        """Its exit code; what does not end is killed."""
+        try:
+            return self.shell.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.shell.pid, signal.SIGKILL)
+            self.shell.wait()
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +106,7 @@ class Reader:
                 match block.kind:
                     case "sh":
                         seen = self._run(block.text)
-                    case "sh terminal=2":
+                    case "sh terminal=2" if not second:
                         seen = second = self._open(block.text)
                     case "text" if seen:
                         seen.see(block.text)
@@ -111,7 +122,7 @@ class Reader:
         """Variables are still set in the next block."""
         variables = self.notes / "variables"
         terminal = self._open(f'set -e -a\n. "{variables}"\n{commands}\nexport -p >"{variables}"')
-        if terminal.shell.wait(PATIENCE_S):
+        if terminal.wait():
             pytest.fail(f"This fails:\n{commands}\n{terminal.printed}")
         return terminal
 

@@ -6,6 +6,7 @@ import keyword
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from workspace.scaffold.refusals import Refused
 from workspace.scaffold.template import TEMPLATE, WORDS, Names, parts_of_service
 
 
@@ -30,8 +31,15 @@ def classes_of_slice(names: Names) -> set[str]:
 
 
 def parsed(file: Path) -> ast.Module:
-    """The syntax tree of a module."""
-    return ast.parse(file.read_text())
+    """The syntax tree of a module.
+
+    Raises:
+        Refused: it has none.
+    """
+    try:
+        return ast.parse(file.read_bytes())
+    except SyntaxError as wrong:
+        raise Refused(f"{file}:{wrong.lineno} is no Python ({wrong.msg}): mend it first.") from wrong
 
 
 def bound(tree: ast.AST) -> set[str]:

@@ -16,14 +16,14 @@ from workspace.scaffold.vacancy import check_service, check_visible
 REMOVED = Path(".local/removed")
 NEXT = """
 services/{service} has a first resource at /{service}/v1/{slice}. Next:
-  uv run nox -s "tests({service})"
+  ./dev nox -s "tests({service})"
   ./dev gateway, and beside it:
   curl http://127.0.0.1:8000/{service}/v1/{slice} \\
-    -H "Authorization: Bearer $(uv run {service} token --data .local/gateway)"
+    -H "Authorization: Bearer $(./dev {service} token --data .local/gateway)"
 Say what one of {slice} is in {package}/{slice}/models.py, schemas.py and service.py; then
-  uv run {service} migrate new "what has changed", uv run {service} openapi --write
+  ./dev {service} migrate new "what has changed", ./dev {service} openapi --write
 Keep it: git add --all && git commit --message "Add {service}"
-Or not:  uv run nox -s remove-service -- {service}"""
+Or not:  ./dev nox -s remove-service -- {service}"""
 
 
 def new_service(root: Path, service: str, *, slice_name: str | None, singular: str | None) -> None:

@@ -14,9 +14,9 @@ from workspace.scaffold.wiring import add_router
 
 NEXT = """
 {service} has a slice {slice}, at /{service}/v1/{slice}. Next:
-  uv run nox -s "tests({service})" -- -k {slice}
+  ./dev nox -s "tests({service})" -- -k {slice}
 Say what one of {slice} is in {package}/{slice}/models.py, schemas.py and service.py; then
-  uv run {service} migrate new "what has changed", uv run {service} openapi --write
+  ./dev {service} migrate new "what has changed", ./dev {service} openapi --write
 In pyproject.toml it stands above the other slices, which it may use: move the line down if one of them uses it.
 Keep it: git add --all && git commit --message "Add {slice} to {service}"
 Or not:  git checkout -- . && git clean -fdq services/{service}"""
@@ -51,6 +51,9 @@ def _checked(root: Path, folder: Path, slice_name: str, singular: str | None) ->
 
 def _make(root: Path, folder: Path, names: Names, files: dict[Path, str]) -> None:
     app = folder / "src" / names.service / "app.py"
+    # What models and schema differ in would get into the migration of the slice.
+    with step(f"{names.service} migrate check"):
+        programs.command(root, names.service, "migrate", "check")
     with step(f"write services/{names.service}/src/{names.service}/{names.slice}"):
         write(files)
     with step("list its router in app.py"):

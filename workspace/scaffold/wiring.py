@@ -1,7 +1,11 @@
 """Adds the router of a slice to a service's app.py, which people have written in their own way."""
 
 import ast
+import io
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from tokenize import COMMENT, NL, TokenInfo, generate_tokens
 
 from workspace.scaffold.identifiers import bound
 from workspace.scaffold.refusals import Refused
@@ -14,33 +18,41 @@ def add_router(app: Path, names: Names) -> None:
     Raises:
         Refused: the file lists its routers in no way that is known here.
     """
-    text = app.read_text()
+    # As it is, with the line ends of whoever wrote it.
+    text = app.read_bytes().decode()
+    lines = io.StringIO(text, newline="").readlines()
     tree = ast.parse(text)
-    routers = _routers(tree)
-    if routers is None:
-        raise Refused(f"{app} calls no service(..., routers=[...]), where the router of a slice is listed.")
-    alias = _alias(tree, routers, names)
-    lines = text.splitlines(keepends=True)
-    # Behind the last router, or behind the bracket.
-    line, column = routers.lineno, routers.col_offset + 1
-    if routers.elts:
-        line, column = (routers.elts[-1].end_lineno or 0, routers.elts[-1].end_col_offset or 0)
-    # Columns of a syntax tree count bytes.
-    before = lines[line - 1].encode()
-    added = f", {alias}" if routers.elts else f"{alias},"
-    lines[line - 1] = (before[:column] + added.encode() + before[column:]).decode()
+    lists = list(_lists_of_routers(tree))
+    if len(lists) != 1:
+        raise Refused(f"{app} does not call service(..., routers=[...]) once, where the router of a slice is listed.")
+    alias = _alias(tree, lists[0], names)
+    last = _last_token(lines, lists[0])
+    line, column = last.end
+    added = {",": f" {alias},", "[": f"{alias},", "(": f"{alias},"}.get(last.string, f", {alias}")
+    lines[line - 1] = lines[line - 1][:column] + added + lines[line - 1][column:]
     first = next(node.lineno for node in tree.body if isinstance(node, ast.ImportFrom))
-    lines.insert(first - 1, f"from {names.service}.{names.slice}.router import router as {alias}\n")
-    app.write_text("".join(lines))
+    lines.insert(first - 1, f"from {names.service}.{names.slice}.router import router as {alias}{_end(lines[0])}")
+    app.write_bytes("".join(lines).encode())
 
 
-def _routers(tree: ast.Module) -> ast.List | ast.Tuple | None:
+def _lists_of_routers(tree: ast.Module) -> Iterator[ast.List | ast.Tuple]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "service":
             for keyword in node.keywords:
                 if keyword.arg == "routers" and isinstance(keyword.value, ast.List | ast.Tuple):
-                    return keyword.value
-    return None
+                    yield keyword.value
+
+
+def _last_token(lines: list[str], listed: ast.List | ast.Tuple) -> TokenInfo:
+    """The last thing in the list that is no comment; its opening bracket if it is empty."""
+    ahead = [token for token in generate_tokens(iter(lines).__next__) if token.type not in {COMMENT, NL}]
+    # A syntax tree counts columns in bytes.
+    closes = len(lines[(listed.end_lineno or 0) - 1].encode()[: listed.end_col_offset].decode())
+    return next(last for last, token in pairwise(ahead) if token.end == (listed.end_lineno, closes))
+
+
+def _end(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]
 
 
 def _alias(tree: ast.Module, routers: ast.List | ast.Tuple, names: Names) -> str:
