@@ -321,10 +321,12 @@ def test_what_a_program_says_when_it_fails_is_shown(tmp_path, monkeypatch):
 
 
 def test_a_program_hears_nothing_that_is_meant_for_others(tmp_path, monkeypatch):
-    for name in ("UV_LOCKED", "UV_FROZEN", "OTTERS_ENVIRONMENT", "otters_environment"):
+    for name in ("UV_LOCKED", "UV_FROZEN", "UV_COMPILE_BYTECODE", "OTTERS_ENVIRONMENT", "otters_environment"):
         monkeypatch.setenv(name, "production")
     (tmp_path / "otters.py").write_text("import os; raise SystemExit('\\n'.join(os.environ))")
     with pytest.raises(Refused) as refused:
         programs.command(tmp_path, "otters", "migrate")
-    assert not re.findall(r"(?i)^(?:uv_locked|uv_frozen|otters_.*)$", str(refused.value), re.MULTILINE)
+    assert not re.findall(
+        r"(?i)^(?:uv_locked|uv_frozen|uv_compile_bytecode|otters_.*)$", str(refused.value), re.MULTILINE
+    )
     assert "UV_PROJECT_ENVIRONMENT" in str(refused.value)

@@ -49,8 +49,10 @@ def _run(root: Path, *program: str, without: str | None = None) -> None:
     environment = {
         name: value
         for name, value in os.environ.items()
-        # A run that may not change the lock may still ask for this command, whose purpose that is.
-        if name not in {"UV_LOCKED", "UV_FROZEN"} and not (without and name.upper().startswith(without.upper()))
+        # A run that may not change the lock may still ask for this command, whose purpose that is; and uv refuses to be
+        # told twice what to compile.
+        if name not in {"UV_LOCKED", "UV_FROZEN", "UV_COMPILE_BYTECODE"}
+        and not (without and name.upper().startswith(without.upper()))
     }
     environment["UV_PROJECT_ENVIRONMENT"] = sys.prefix
     done = subprocess.run(
