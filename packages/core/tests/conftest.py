@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from core.services import Service
+from core.testing.databases import TemplateDatabase
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -25,6 +26,14 @@ async def admin(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def second_url(template: TemplateDatabase) -> AsyncIterator[str]:
+    """Another database: each service has its own."""
+    name = await template.copy()
+    yield template.postgres.url(name)
+    await template.drop(name)
 
 
 class Commits:

@@ -1,4 +1,4 @@
-"""Two services: `front` asks `shop` for a thing, and shop announces to itself that it made one.
+"""Two services: `front` asks `shop` for a thing, shop announces that it made one, and both count it.
 
 As a program, a process of one of them: `python shop.py front|shop SETTINGS`; its first line is the port.
 """
@@ -14,7 +14,7 @@ from sqlalchemy import Text, bindparam, select, text
 from core.application import ChassisApp, service
 from core.database import Query
 from core.dependencies import ReadSession, ResourcesDep, Session
-from core.events import Handlers
+from core.events import Announced, Announcements, Handlers
 from core.ports import Ports
 from core.routing import Router
 from core.server import listen, serve
@@ -39,7 +39,15 @@ WORD = Query(select(bindparam("word", type_=Text).label("word")), Word)
 
 orders = Router(prefix="/v1/orders", tags=["orders"])
 things = Router(prefix="/v1/things", tags=["things"])
-handlers = Handlers()
+announcements = Announcements()
+of_shop, of_front = Handlers(), Handlers()
+
+
+@announcements.tells("thing.made")
+class ThingState(Announced):
+    """A thing."""
+
+    name: str
 
 
 @orders.post("/{name}", status_code=204)
@@ -51,7 +59,7 @@ async def order(name: str, resources: ResourcesDep) -> None:
 @things.post("/{name}", status_code=204)
 async def make(name: str, session: Session, resources: ResourcesDep) -> None:
     await session.execute(text("SELECT CAST(:name AS text)"), {"name": name})
-    await resources.events(session).emit("thing.made", subject=name, data={"name": name})
+    await resources.events(session).emit("thing.made", subject=name, data=ThingState(name=name))
     log.info("made")
 
 
@@ -71,7 +79,8 @@ async def break_(name: str, request: Request) -> Word:
     raise ConnectionError(f"password={body.decode()} for {request.url.path}")
 
 
-@handlers.once("thing.made")
+@of_shop.once("thing.made")
+@of_front.once("thing.made", source="shop")
 async def count(event, session, _resources) -> None:
     await session.execute(text("SELECT 1 AS counted"))
     log.info("counted")
@@ -80,8 +89,8 @@ async def count(event, session, _resources) -> None:
 def build(name: str, settings: ServiceSettings, ports: Ports = Ports()) -> ChassisApp:
     """The service of that name."""
     if name == "front":
-        return service(name, settings, ports, routers=[orders])
-    return service(name, settings, ports, routers=[things], handlers=[handlers])
+        return service(name, settings, ports, routers=[orders], handlers=[of_front])
+    return service(name, settings, ports, routers=[things], announces=[announcements], handlers=[of_shop])
 
 
 def main(name: str, given: str) -> int:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 import structlog
 from bare import bare
+from example.things.announcements import announcements
 from example.things.router import v1, v2
 from fastapi.routing import APIRoute
 
@@ -15,7 +16,7 @@ from core.application import service as make_service
 from core.client import InProcess
 from core.dependencies.resources import READINESS, STATE
 from core.ids import format_id, new_id
-from core.lifespan import StartupError, started
+from core.lifespan import StartupError, held_back, started
 from core.mail import FolderMail
 from core.ports import Ports
 from core.resources import Resource
@@ -134,7 +135,8 @@ async def test_keys_that_a_service_declares_verify_its_tokens(settings, ports, s
 
     # Without a data directory the key of the machine is nobody's but the one declared.
     elsewhere = settings.model_copy(update={"data_dir": None})
-    app = make_service("example", elsewhere, ports, routers=[v1, v2], resources=[Resource(Keys, open_keys)])
+    declared = {"announces": [announcements], "resources": [Resource(Keys, open_keys)]}
+    app = make_service("example", elsewhere, ports, routers=[v1, v2], **declared)
     async with running(app) as client:
         response = await client.post("/v1/things", json={"name": "a"}, headers=signed_in() | {"Idempotency-Key": "1"})
     assert (response.status_code == 201) is believes
@@ -238,16 +240,17 @@ async def test_work_in_the_background_is_said_in_the_name_of_the_service(setting
     )
 
 
-async def test_the_first_requests_of_a_service_connect_nothing(client, admin, signed_in, becomes):
-    # What works in the background has made its rows, and is quiet.
-    await becomes(lambda: admin.fetchval("SELECT count(*) = 2 FROM jobs"))
-    before = await admin.fetch(CONNECTIONS)
-    made = await client.post("/v1/things", json={"name": "a"}, headers=signed_in() | {"Idempotency-Key": "1"})
-    read = await client.get(f"/v1/things/{made.json()['id']}")
-    assert (made.status_code, read.status_code) == (201, 200)
-    # Two that write, two that read, and the heartbeat's.
-    assert len(before) == 5
-    assert await admin.fetch(CONNECTIONS) == before
+async def test_the_first_requests_of_a_service_connect_nothing(app, admin, signed_in):
+    # What works in the background takes connections of its own.
+    with held_back():
+        async with running(app) as client:
+            before = await admin.fetch(CONNECTIONS)
+            made = await client.post("/v1/things", json={"name": "a"}, headers=signed_in() | {"Idempotency-Key": "1"})
+            read = await client.get(f"/v1/things/{made.json()['id']}")
+            assert (made.status_code, read.status_code) == (201, 200)
+            # Two that write, two that read, and the heartbeat's.
+            assert len(before) == 5
+            assert await admin.fetch(CONNECTIONS) == before
 
 
 def test_an_application_takes_routes_until_it_starts():

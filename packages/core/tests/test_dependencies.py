@@ -38,9 +38,10 @@ async def write_catalog(caller: Annotated[Principal, Depends(requires("catalog:w
 async def work_in_steps(key: RequestKey, resources: ResourcesDep) -> Said:
     """Breaks after its first step, and goes on from there when it is asked again."""
     async with resources.database.transaction() as session:
-        begun = await session.scalar(text("SELECT count(*) FROM inbox WHERE event_id = :key"), {"key": key})
+        step = {"key": str(key)}
+        begun = await session.scalar(text("SELECT count(*) FROM inbox_sequences WHERE subject = :key"), step)
         if not begun:
-            await session.execute(text("INSERT INTO inbox VALUES ('first step', :key)"), {"key": key})
+            await session.execute(text("INSERT INTO inbox_sequences VALUES ('first step', :key, 1)"), step)
     if not begun:
         raise RuntimeError("broken between two steps")
     return Said(text="went on")

@@ -35,6 +35,17 @@ async def test_stored_answers_are_forgotten_after_a_day(app, admin, make_due):
     assert await admin.fetch("SELECT key FROM idempotency_keys") == [("kept",)]
 
 
+async def test_sent_events_are_forgotten_after_a_week(app, admin, make_due):
+    await admin.execute("""
+        INSERT INTO outbox (id, type, subject, sequence, time, data, sent_at) VALUES
+        (gen_random_uuid(), 't', 'kept', 1, now(), '{}', now() - interval '6 days'),
+        (gen_random_uuid(), 't', 'old', 1, now(), '{}', now() - interval '8 days')
+    """)
+    async with running(app):
+        await make_due("forget_events")
+    assert await admin.fetch("SELECT subject FROM outbox") == [("kept",)]
+
+
 async def test_the_example_forgets_old_things(app, admin, make_due):
     await admin.execute("""
         INSERT INTO things (id, name, created_at, announced) VALUES

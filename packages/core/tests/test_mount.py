@@ -217,7 +217,7 @@ async def test_two_applications_of_one_service_share_no_resource(service, settin
         first, second = (mount.state[STATE] for mount in mounts)
         assert (first.clock, second.clock) == tuple(clocks)
         assert first.database.engine is not second.database.engine
-        assert first.wake_relay != second.wake_relay
+        assert first.outbox.awake is not second.outbox.awake
 
 
 async def test_two_applications_of_one_service_share_nothing():

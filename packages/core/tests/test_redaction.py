@@ -25,6 +25,9 @@ JWT = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJ1c3JfMDEifQ.c2lnbmF0d
         ("https://me:hunter2@example.com/a?b=c", "https://me:***@example.com/a?b=c"),
         ("https://ghp_hunter2@github.com/x", "https://***@github.com/x"),
         ("nats://hunter2@bus:4222", "nats://***@bus:4222"),
+        ("nats://hunter2@bus-1:4222,nats://me:hunter2@bus-2:4222", "nats://***@bus-2:4222"),
+        ("nats://me:hunter2@bus-1:4222,nats://me:hunter2@bus-2:4222", "nats://me:***@bus-2:4222"),
+        ("nats://bus-1:4222,tls://hunter2@bus-2:4222", "nats://bus-1:***@bus-2:4222"),
         ("HTTPS://me:hunter2@example.com", "HTTPS://me:***@example.com"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from core.clock import Clock, SystemClock
+from core.events.bus import Bus
 from core.mail import Mail
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Ports:
     clock: Clock = field(default_factory=SystemClock)
     # None: the one that the setting `mail.url` names.
     mail: Mail | None = None
+    # None: the one that the setting `events.url` names.
+    bus: Bus | None = None
     # Told of every span of the service, and closed by whoever made them.
     span_processors: "Sequence[SpanProcessor]" = ()
     # How a sibling service is reached, by its name; one that is not here is reached over the network.

@@ -99,6 +99,9 @@ def _without_password(match: re.Match[str]) -> str:
     user, colon, _ = user_info.partition(":")
     if not at:
         return match[0]
+    if "@" in user and colon:
+        # Several servers with commas between them, and the first one has a token.
+        return f"{scheme}://{MASK}@{host}"
     if colon:
         return f"{scheme}://{user}:{MASK}@{host}"
     # A database's lone user is a name; elsewhere (https, nats) it is a token.

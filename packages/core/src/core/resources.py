@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.client import Clients
 from core.clock import Clock
 from core.database import Database
-from core.events import Events
+from core.events import Events, Outbox
 from core.mail import Mail
 from core.metrics import Metrics
 from core.rate_limits import RateLimits
@@ -37,7 +37,7 @@ class Resources:
     mail: Mail
     clients: Clients
     verifier: Verifier
-    wake_relay: Callable[[], None]
+    outbox: Outbox
     metrics: Metrics
     tracer: Tracer
     rate_limits: RateLimits
@@ -67,7 +67,7 @@ class Resources:
 
     def events(self, session: AsyncSession) -> Events:
         """What announces the changes of `session`."""
-        return Events(session, self.clock, self.wake_relay, self.tracer)
+        return self.outbox.events(session)
 
 
 @dataclass(frozen=True, slots=True)

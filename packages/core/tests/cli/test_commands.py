@@ -30,6 +30,7 @@ PRODUCTION = {
     "EXAMPLE_DATABASE__URL": URL,
     "EXAMPLE_MAIL__URL": "smtp://mail.invalid:587",
     "EXAMPLE_MAIL__SENDER": "example@example.test",
+    "EXAMPLE_EVENTS__URL": "nats://example:hunter2-canary@bus.invalid:4222",
     "EXAMPLE_SECRET_KEY": "Zk3vQ9xL7pR2mT8wY4nB6cD1fG5hJ0sAqEuIoXyKtP",
     "EXAMPLE_TOKENS__ISSUER": "https://users.example.test",
 }
@@ -161,11 +162,11 @@ def database(postgres):
 
 def test_a_schema_is_brought_up_to_date_and_compared(run, database):
     behind = run("migrate", "check", **database)
-    assert behind == (1, "", "the database is at no migration, the code at 0003_versions: run example migrate first\n")
+    assert behind == (1, "", "the database is at no migration, the code at 0004_events: run example migrate first\n")
 
     for command in (["migrate"], ["migrate", "up"]):
         ran = run(*command, **database)
-        assert (ran.code, ran.out.startswith("example: the schema is at 0003_versions")) == (0, True)
+        assert (ran.code, ran.out.startswith("example: the schema is at 0004_events")) == (0, True)
     assert run("migrate", "check", **database) == (0, "example: models and schema are equal\n", "")
     nothing = run("migrate", "new", "add colour", **database)
     assert nothing == (0, "example: models and schema are equal, so there is nothing to write\n", "")
@@ -194,7 +195,7 @@ def test_where_nothing_is_configured_models_are_compared_on_a_database_that_is_t
     assert different == (1, "things: column colour is in the models and not in the schema\n", "")
     ran = run("migrate", "new", "add colour")
     review, written = ran.out.splitlines()
-    assert (ran.code, written) == (0, f"Written, for you to review: {folder}/0004_add_colour.py")
+    assert (ran.code, written) == (0, f"Written, for you to review: {folder}/0005_add_colour.py")
     assert review.startswith("Review: things: column colour is NOT NULL and has no server default: this fails")
     assert run("migrate", "check") == (0, "example: models and schema are equal\n", "")
 
@@ -203,7 +204,7 @@ def test_one_to_be_written_by_hand_needs_no_database(run, folder, monkeypatch):
     monkeypatch.setattr("core.migrations.authoring.author.find_ruff", lambda: None)
     ran = run("migrate", "new", "--empty", "add colour")
     told = "Not formatted: there is no ruff, neither installed here nor on PATH."
-    assert ran == (0, f"{told}\nWritten, for you to review: {folder}/0004_add_colour.py\n", "")
+    assert ran == (0, f"{told}\nWritten, for you to review: {folder}/0005_add_colour.py\n", "")
 
 
 def test_without_a_database_and_without_one_to_throw_away_the_variable_is_named(run, monkeypatch):

@@ -46,6 +46,7 @@ def test_jobs_that_no_replica_has_started_with_are_listed(run, database, execute
     ran = run("jobs", **database)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
+        "forget_events            every 1:00:00  no replica has started with it yet",
         "forget_idempotency_keys  every 1:00:00  no replica has started with it yet",
         "forget_old_things        every 1:00:00  no replica has started with it yet",
     ]
@@ -54,10 +55,12 @@ def test_jobs_that_no_replica_has_started_with_are_listed(run, database, execute
 def test_the_state_of_each_job_is_told(run, database, execute):
     execute("""
         INSERT INTO jobs (name, due_at, leased_until, started_at, succeeded_at, failures, last_error) VALUES
+        ('forget_events', '2026-01-02T03:00Z', NULL, NULL, NULL, 0, NULL),
         ('forget_idempotency_keys', now(), now() + interval '1 min', '2026-01-02T03:04:05Z', NULL, 0, NULL),
         ('forget_old_things', '2026-01-02T03:00Z', NULL, '2026-01-02T03:04:05Z', '2026-01-01T00:00Z', 2, 'OSError')
     """)
     assert [re.split(" {2,}", line)[2:] for line in run("jobs", **database).out.splitlines()] == [
+        ["due 2026-01-02T03:00:00Z", "succeeded never"],
         ["running since 2026-01-02T03:04:05Z", "succeeded never"],
         ["due 2026-01-02T03:00:00Z", "succeeded 2026-01-01T00:00:00Z", "failures 2: OSError"],
     ]
@@ -96,7 +99,7 @@ def test_a_job_that_there_is_not_is_refused_with_those_that_there_are(run, datab
     ran = run("jobs", "run", "nothing", **database)
     assert (ran.code, ran.out) == (2, "")
     said = " ".join(ran.err.replace("│", "").split())
-    assert "there is no job nothing, but forget_idempotency_keys, forget_old_things" in said
+    assert "there is no job nothing, but forget_events, forget_idempotency_keys, forget_old_things" in said
 
 
 def test_a_database_that_is_away_is_one_sentence(run):

@@ -54,7 +54,6 @@ def settings(settings, limits: dict[str, float]):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.database.engine.ANSWER_MARGIN_S", 0.1)
-    monkeypatch.setattr("core.events.relay.POLL_S_MAX", 0.1)
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def relay_waits(logs, becomes) -> Callable[[], Awaitable[object]]:
     """`await relay_waits()`: until the relay has noticed that the database is away."""
 
     async def has() -> bool:
-        return any(line["event"] == "events wait for the database" for line in logs)
+        return any(line["event"] == "events wait" for line in logs)
 
     return lambda: becomes(has)
 

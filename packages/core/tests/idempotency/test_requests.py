@@ -284,7 +284,7 @@ def app(app: FastAPI, attempts: list[str]) -> FastAPI:
     @idempotent
     async def refuse(code: str, session: Session) -> Echo:
         attempts.append(code)
-        await session.execute(text("INSERT INTO inbox VALUES ('attempt', gen_random_uuid())"))
+        await session.execute(text("INSERT INTO inbox_sequences VALUES ('attempt', gen_random_uuid(), 1)"))
         raise next(refusal for refusal in REFUSALS if refusal.code == code)
 
     register(app, router)
@@ -323,7 +323,7 @@ async def test_a_refusal_that_a_retry_may_overcome_is_not_stored(refused, attemp
 @pytest.mark.parametrize(("code", "kept"), [("conflict", 0), ("counted", 1), ("unavailable", 0), ("wrong_password", 1)])
 async def test_a_refusal_keeps_what_it_says_that_it_keeps(refused, admin, code, kept):
     await refused(code)
-    assert await admin.fetchval("SELECT count(*) FROM inbox") == kept
+    assert await admin.fetchval("SELECT count(*) FROM inbox_sequences") == kept
 
 
 async def test_an_answer_without_a_body_has_none_the_second_time_either(client, signed_in, subject, attempts):

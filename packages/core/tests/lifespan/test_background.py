@@ -17,10 +17,15 @@ from core.mount import ServiceMount
 from core.ports import Ports
 from core.resources import Resource
 from core.testing import Host, running
+from core.testing.locally import local_settings
 
 AN_EVENT = """
     INSERT INTO outbox (id, type, subject, sequence, time, data)
-    VALUES (gen_random_uuid(), 'thing.made', 'thg_1', 1, now(), '{}')
+    VALUES (gen_random_uuid(), 'thing.made', 'thg_1', 1, now(), '{"was": "announced"}')
+"""
+AN_ARRIVED_EVENT = """
+    INSERT INTO inbox (consumer, event_id, source, type, subject, sequence, time, data)
+    VALUES ($1, gen_random_uuid(), 'busy', 'thing.made', 'thg_2', 1, now(), '{"was": "stored"}')
 """
 A_DUE_JOB = "INSERT INTO jobs (name, due_at) VALUES ('work', now())"
 
@@ -49,33 +54,36 @@ def happened() -> list[str]:
 
 @pytest.fixture
 async def work_waits(admin) -> None:
-    """There is an event to deliver, and a job to run."""
+    """There is an event to send, and a job to run."""
     await admin.execute(AN_EVENT)
     await admin.execute(A_DUE_JOB)
 
 
 @pytest.fixture
-def busy(settings, work_waits, happened):
+async def busy(settings, work_waits, happened, admin):
     """A service that finds work at its start."""
     handlers, jobs = Handlers(), Jobs()
 
     @handlers.on("thing.made")
-    async def announce(_event: Event, _resources: Any) -> None:
-        happened.append("delivered")
+    async def handle(event: Event, _resources: Any) -> None:
+        happened.append(event.data["was"])
 
     @jobs.every(timedelta(days=3650))
     async def work(_resources: Any) -> None:
         happened.append("worked")
 
-    return make_service("busy", settings, Ports(), routers=[], handlers=[handlers], jobs=[jobs])
+    await admin.execute(AN_ARRIVED_EVENT, handlers.subscriptions[0].consumer)
+    return await asyncio.to_thread(
+        make_service, "busy", settings, Ports(), routers=[], handlers=[handlers], jobs=[jobs]
+    )
 
 
 @pytest.fixture
 def all_happened(happened, becomes):
-    async def both() -> bool:
-        return set(happened) == {"delivered", "worked"}
+    async def all_of_it() -> bool:
+        return set(happened) == {"announced", "stored", "worked"}
 
-    return lambda: becomes(both)
+    return lambda: becomes(all_of_it)
 
 
 async def test_a_service_that_runs_alone_begins_at_once(busy, all_happened):
@@ -89,8 +97,9 @@ def late() -> Late:
 
 
 @pytest.fixture
-def host(busy, late, settings) -> Host:
+def host(busy, late, service, second_url, tmp_path) -> Host:
     """The busy service, and after it one that starts late."""
+    settings = local_settings(service, database_url=second_url, folder=tmp_path)
     other = make_service("late", settings, Ports(), routers=[], resources=[Resource(Late, late.open)])
     return Host(ServiceMount("busy", busy), ServiceMount("late", other))
 

@@ -64,6 +64,8 @@ def test_every_setting_is_a_row_with_its_origin():
         "BILLING_MAIL__URL": ("file:.local/billing/mail", "local default"),
         "BILLING_MAIL__SENDER": ("billing@localhost", "local default"),
         "BILLING_MAIL__TIMEOUT_S": ("10", "default"),
+        "BILLING_EVENTS__URL": ("local:", "local default"),
+        "BILLING_EVENTS__STREAM": ("events", "default"),
         "BILLING_CLIENTS__USERS__URL": ("http://users:8000", "environment"),
         "BILLING_CLIENTS__USERS__TIMEOUT_S": ("10", "default"),
         "BILLING_CLIENTS__USERS__ATTEMPT_TIMEOUT_S": ("3", "default"),

@@ -36,6 +36,7 @@ def loaded_with(layers, folder):
             "BILLING_PUBLIC_URL": "http://billing",
             "BILLING_MAIL__URL": "smtp://mail",
             "BILLING_MAIL__SENDER": "a@b",
+            "BILLING_EVENTS__URL": "nats://bus",
             "BILLING_SECRET_KEY": "4c1d9f27ab03e85610fb72d9c84e5a1b",
         }
     (folder / "secrets").mkdir()

@@ -55,6 +55,7 @@ def production(**values: Any) -> dict[str, Any]:
         "public_url": "https://api.example.com/billing",
         "database": {"url": "postgresql://billing:hunter2@db/billing"},
         "mail": {"url": "smtp://mail:587", "sender": "no-reply@example.com"},
+        "events": {"url": "nats://bus:4222"},
         "secret_key": STRONG_KEY,
         **values,
     }
@@ -114,6 +115,7 @@ def test_on_a_laptop_a_database_is_all_that_is_needed():
     assert (settings.server.host, settings.server.drain_delay_s, settings.logs.format) == ("127.0.0.1", 0, "console")
     assert settings.mail.url.get_secret_value() == "file:.local/billing/mail"
     assert settings.mail.sender == "billing@localhost"
+    assert settings.events.url.get_secret_value() == "local:"
     assert settings.secret_key.get_secret_value() == LOCAL_SECRET_KEY
     assert settings.data_dir == Path(".local/billing")
 
@@ -125,6 +127,7 @@ def test_elsewhere_nothing_is_assumed(environment):
         "BILLING_DATABASE__URL",
         "BILLING_MAIL__URL",
         "BILLING_MAIL__SENDER",
+        "BILLING_EVENTS__URL",
         "BILLING_SECRET_KEY",
     ]
     settings = Settings(**production(environment=environment))

@@ -4,6 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from core.settings.types import (
+    BusUrl,
     CorsOrigin,
     CountsUrl,
     DatabaseUrl,
@@ -92,6 +93,7 @@ def test_a_password_that_is_not_percent_encoded_is_refused_for_what_it_is(passwo
     ill = "it is not well formed; in a password, write @ as %40, / as %2F, # as %23 and ? as %3F"
     assert refusal(DatabaseUrl, f"postgresql://u:{password}@db/billing") == ill
     assert refusal(MailUrl, f"smtp://u:{password}@mail") == ill
+    assert refusal(BusUrl, f"nats://a,nats://u:{password}@b") == ill
 
 
 @pytest.mark.parametrize("password", ["hunter2 two", 'hunter2"two', "hunter2<two", "hunter2>two", "hunter2\u00a0two"])
@@ -100,6 +102,7 @@ def test_a_password_that_would_end_the_url_for_whoever_prints_it_is_refused(pass
     assert refusal(DatabaseUrl, f"postgresql://u:{password}@db/billing") == ill
     assert refusal(MailUrl, f"smtp://u:{password}@mail") == ill
     assert refusal(CountsUrl, f"valkey://u:{password}@limits") == ill
+    assert refusal(BusUrl, f"nats://a,nats://u:{password}@b") == ill
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,45 @@ def test_a_mail_url_is_kept_whole(url):
 @pytest.mark.parametrize("url", ["http://mail", "smtp://", "file:", "file://host/folder", "mail"])
 def test_another_mail_url_is_refused(url):
     assert refusal(MailUrl, url) == "it is neither smtp://host:port nor file:folder"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "local:",
+        "nats://bus",
+        "nats://me:hunter2@bus:4222",
+        "tls://token@bus.example.com:4222",
+        "nats://bus-1:4222,nats://bus-2:4222,tls://bus-3:4222",
+    ],
+)
+def test_the_url_of_a_bus_is_kept_whole(url):
+    assert TypeAdapter(BusUrl).validate_python(url).get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "bus",
+        "bus:4222",
+        "http://bus",
+        "nats://",
+        "nats://:4222",
+        "nats://bus/events",
+        "nats://bus?stream=events",
+        "local:events",
+        "local://bus",
+        "local:?a=b",
+        "local:,local:",
+        "nats://bus,local:",
+        "nats://bus,",
+        "nats://bus, nats://bus-2",
+        "nats://bus,http://bus-2",
+    ],
+)
+def test_another_url_of_a_bus_is_refused(url):
+    assert refusal(BusUrl, url) == "it is neither nats://host:port (several with commas between them) nor local:"
 
 
 @pytest.mark.parametrize("name", ["X-Request-ID", "api_key", "*", "PROPFIND"])

@@ -13,10 +13,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from shop import Settings, build
 
 from core.client import InProcess
+from core.events.bus import LocalBus
 from core.mount import Mounts, ServiceMount
 from core.ports import Ports
 from core.testing import Host, running
-from core.testing.databases import TemplateDatabase
 
 URL = "http://gateway.test"
 
@@ -32,13 +32,13 @@ class Spans:
     def all(self) -> list[ReadableSpan]:
         return list(self._exporter.get_finished_spans())
 
-    def named(self, name: str) -> ReadableSpan:
-        """The one span of this name."""
-        (found,) = (span for span in self.all if span.name == name)
+    def named(self, name: str, service: str | None = None) -> ReadableSpan:
+        """The one span of this name; of that service, where another has one, too."""
+        (found,) = (span for span in self.all if span.name == name and service in {None, service_of(span)})
         return found
 
-    def has(self, name: str) -> bool:
-        return any(span.name == name for span in self.all)
+    def has(self, name: str, service: str | None = None) -> bool:
+        return any(span.name == name and service in {None, service_of(span)} for span in self.all)
 
     def tree(self) -> set[tuple[str, str, str | None]]:
         """Service, name and the name of the parent, of every span."""
@@ -60,14 +60,6 @@ def service_of(span: ReadableSpan) -> str:
 @pytest.fixture
 def spans() -> Spans:
     return Spans()
-
-
-@pytest.fixture
-async def second_url(template: TemplateDatabase) -> AsyncIterator[str]:
-    """Another database: each service has its own."""
-    name = await template.copy()
-    yield template.postgres.url(name)
-    await template.drop(name)
 
 
 @pytest.fixture
@@ -101,7 +93,8 @@ def hosted(spans: Spans, given: Callable[..., dict[str, Any]]) -> Callable[..., 
             assert sibling is not None
             await sibling(scope, receive, send)
 
-        ports = Ports(transports={"shop": InProcess(dispatch)}, span_processors=[spans.processor])
+        transports = {"shop": InProcess(dispatch)}
+        ports = Ports(transports=transports, bus=LocalBus(), span_processors=[spans.processor])
         services = [
             ServiceMount(name, build(name, Settings(**given(name, **more.get(name, {}))), ports))
             for name in ("shop", "front")

@@ -12,9 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from core.client import Retrying
 from core.clock import SystemClock
 from core.database import open_database
-from core.events import Events, Handlers, Relay
-from core.events.tables import inbox
+from core.events import Catalogue, Dispatcher, Handlers, Inbox, Relay
+from core.events.tables import inbox_sequences
 from core.ids import new_id
+from core.lifespan import Supervisor
 from core.testing import problem
 from core.tracing import Tracing, span
 
@@ -166,19 +167,19 @@ async def test_a_call_that_no_request_asked_for_makes_no_span_and_tells_the_sibl
 
 
 async def test_statements_that_fail_and_statements_of_many_rows_have_their_spans(settings, tracing, spans):
-    rows = [{"consumer": CANARY, "event_id": new_id()} for _ in range(2)]
+    rows = [{"consumer": CANARY, "subject": str(new_id()), "sequence": 1} for _ in range(2)]
     async with open_database(settings.database, name="test", tracer=tracing.tracer) as database:
         with span(tracing.tracer, "request", SpanKind.SERVER, {}):
             async with database.transaction() as session:
-                await session.execute(insert(inbox), rows)
+                await session.execute(insert(inbox_sequences), rows)
             with pytest.raises(DBAPIError):
                 async with database.transaction() as session:
                     await session.execute(text("\n  select 1 / CAST(:zero AS int)"), {"zero": 0})
         async with database.transaction() as session:
             # Outside of any trace.
-            await session.execute(insert(inbox), [row | {"event_id": new_id()} for row in rows])
-            assert len((await session.execute(text("SELECT * FROM inbox"))).all()) == 4
-    assert spans.named("INSERT").attributes["db.query.text"].startswith("INSERT INTO inbox")
+            await session.execute(insert(inbox_sequences), [row | {"subject": str(new_id())} for row in rows])
+            assert len((await session.execute(text("SELECT * FROM inbox_sequences"))).all()) == 4
+    assert spans.named("INSERT").attributes["db.query.text"].startswith("INSERT INTO inbox_sequences")
     failed = spans.named("SELECT")
     assert failed.attributes["db.operation.name"] == "SELECT"
     assert failed.attributes["error.type"].endswith("Error")
@@ -195,8 +196,7 @@ async def two_deliveries(spans):
 async def test_each_delivery_of_an_event_is_a_span_and_tells_why_it_failed(
     database, tracing, spans, becomes, admin, monkeypatch, logs
 ):
-    monkeypatch.setattr("core.events.relay.POLL_S_MIN", 0.01)
-    monkeypatch.setattr("core.events.leases.BACKOFF_S_MAX", 0.01)
+    monkeypatch.setattr("core.events.queues.leases.BACKOFF_S_MAX", 0.01)
     handlers, attempts = Handlers(), []
 
     @handlers.on("thing.made")
@@ -205,15 +205,19 @@ async def test_each_delivery_of_an_event_is_a_span_and_tells_why_it_failed(
         if len(attempts) == 1:
             raise ConnectionError(f"password={CANARY}")
 
+    catalogue = Catalogue.of("example", handlers=[handlers])
+    outbox = catalogue.outbox(SystemClock(), tracing.tracer)
     with span(tracing.tracer, "request", SpanKind.SERVER, {}):
         async with database.transaction() as session:
-            await Events(session, SystemClock(), lambda: None, tracing.tracer).emit("thing.made", subject="s", data={})
-    relay = Relay("example", database, handlers.subscriptions, None, tracer=tracing.tracer)
-    task = asyncio.create_task(relay.run())
-    deliveries = await becomes(lambda: two_deliveries(spans))
-    task.cancel()
-    await asyncio.wait([task])
-    first, second = deliveries
+            await outbox.events(session).emit("thing.made", subject="s", data={})
+    inbox = Inbox("example", database, catalogue.subscriptions)
+    async with Supervisor() as tasks:
+        relay = Relay(
+            service="example", database=database, types=["thing.made"], own=inbox, bus=None, awake=outbox.awake
+        )
+        tasks.start("relay", relay.run)
+        tasks.start("dispatcher", Dispatcher(inbox=inbox, resources=None, tracer=tracing.tracer).run)
+        first, second = await becomes(lambda: two_deliveries(spans))
     assert {each.parent.span_id for each in (first, second)} == {spans.named("publish thing.made").context.span_id}
     assert (first.status.status_code, second.status.status_code) == (StatusCode.ERROR, StatusCode.UNSET)
     assert [event.attributes["exception.type"] for event in first.events] == ["ConnectionError"]

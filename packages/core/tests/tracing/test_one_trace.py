@@ -5,16 +5,21 @@ import asyncio
 import pytest
 from shop import Settings, build
 
+from core.clock import SystemClock
+from core.events import Event
+from core.events.spans import process_span
+from core.ids import new_id
 from core.ports import Ports
 from core.testing import problem, running
+from core.tracing import current_traceparent
 
 
 @pytest.fixture
 def handled(spans, becomes):
-    """`await handled()`: the event was handled, and its delivery is over."""
+    """`await handled()`: both services have handled the event."""
 
     async def over():
-        return spans.has("process thing.made")
+        return spans.has("process thing.made", "shop") and spans.has("process thing.made", "front")
 
     return lambda: becomes(over)
 
@@ -30,9 +35,11 @@ async def test_a_request_a_call_and_an_event_are_one_trace(client, spans, handle
         ("shop", "publish thing.made", "POST /shop/v1/things/{name}"),
         ("shop", "INSERT", "publish thing.made"),
         ("shop", "process thing.made", "publish thing.made"),
-        ("shop", "INSERT", "process thing.made"),
-        ("shop", "SELECT", "process thing.made"),
         ("shop", "UPDATE", "process thing.made"),
+        ("shop", "SELECT", "process thing.made"),
+        ("front", "process thing.made", "publish thing.made"),
+        ("front", "UPDATE", "process thing.made"),
+        ("front", "SELECT", "process thing.made"),
     }
     assert len({span.context.trace_id for span in spans.all}) == 1
 
@@ -55,9 +62,12 @@ async def test_a_span_says_whose_it_is_and_what_it_was(client, spans, handled):
         "http://gateway.test/shop/v1/things/chair",
     )
     assert (call["http.response.status_code"], "server.port" in call) == (204, False)
-    event = spans.named("process thing.made").attributes
-    assert event["messaging.destination.name"] == "thing.made"
-    assert event["messaging.message.id"] == spans.named("publish thing.made").attributes["messaging.message.id"]
+    published = spans.named("publish thing.made").attributes
+    for service in ("shop", "front"):
+        event = spans.named("process thing.made", service).attributes
+        assert event["messaging.destination.name"] == "thing.made"
+        assert event["messaging.message.id"] == published["messaging.message.id"]
+        assert event["messaging.consumer.group.name"] == "shop.count"
 
 
 async def test_a_statement_is_shown_without_its_values(client, spans):
@@ -74,9 +84,12 @@ async def test_lines_of_a_traced_request_and_of_its_event_lead_to_the_trace(clie
     trace_id = f"{spans.named('POST').context.trace_id:032x}"
     entrance = spans.named("POST /front/v1/orders/{name}")
     told = {(line["event"], line["service.name"]): line for line in logs if line.get("trace_id") == trace_id}
-    assert told.keys() == {("made", "shop"), ("request", "shop"), ("request", "front"), ("counted", "shop")}
+    of_requests = {("made", "shop"), ("request", "shop"), ("request", "front")}
+    assert told.keys() == of_requests | {("counted", "shop"), ("counted", "front")}
     assert told["request", "front"]["span_id"] == f"{entrance.context.span_id:016x}"
-    assert told["counted", "shop"]["span_id"] == f"{spans.named('process thing.made').context.span_id:016x}"
+    for service in ("shop", "front"):
+        delivery = spans.named("process thing.made", service)
+        assert told["counted", service]["span_id"] == f"{delivery.context.span_id:016x}"
     for line in told.values():
         assert (line["service.version"], line["deployment.environment.name"]) == ("0", "local")
 
@@ -115,3 +128,25 @@ async def test_an_application_that_starts_again_is_traced_again(given, spans):
             ("shop", "GET /v1/things/{name}", None),
             ("shop", "SELECT", "GET /v1/things/{name}"),
         }
+
+
+async def test_an_event_that_nobody_traces_is_handled_without_a_span(hosted, spans, logs, becomes):
+    def counted():
+        return [line for line in logs if line["event"] == "counted"]
+
+    async with hosted(shop={"tracing": {"ratio": 0}}, front={"tracing": {"ratio": 1}}) as client:
+        await client.post("/shop/v1/things/chair")
+        await becomes(lambda: asyncio.sleep(0, len(counted()) == 2))
+    assert spans.all == []
+    assert {line["service.name"] for line in counted()} == {"shop", "front"}
+    assert not [line for line in counted() if "trace_id" in line]
+
+
+async def test_what_the_handler_of_such_an_event_emits_carries_no_trace_either(given, spans):
+    app = build("front", Settings(**given("front")), Ports(span_processors=[spans.processor]))
+    event = Event(
+        id=new_id(), type="thing.made", source="shop", subject="s", sequence=1, time=SystemClock().now(), data={}
+    )
+    async with running(app):
+        with process_span(app.tracing.tracer, event, "count"):
+            assert current_traceparent() is None

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.client import InProcess
 from core.dependencies.resources import STATE
+from core.events.bus import LocalBus
 from core.local.host import LocalHost
 from core.mount import Mounts, ServiceMount
 from core.ports import Ports, Seed
@@ -39,7 +40,7 @@ class HostedServices:
     def __init__(self, hosted: Sequence[HostedService]) -> None:
         self.hosted = hosted
         siblings = {each.service.name: InProcess(self._dispatch) for each in hosted}
-        ports = Ports(transports=siblings)
+        ports = Ports(transports=siblings, bus=LocalBus())
         self.apps = {each.service.name: each.service.create_app(each.settings.settings, ports) for each in hosted}
         self.mounts = Mounts([ServiceMount(name, app) for name, app in self.apps.items()])
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from opentelemetry.context import detach
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.events import Catalogue
 from core.jobs import Job
 from core.metrics import Metrics
 from core.middleware.client_address import is_trusted
@@ -56,6 +57,7 @@ class ChassisApp(FastAPI):
             "http_server_deprecated_requests_total", "Requests to operations that are deprecated.", "operation"
         )
         self.jobs: Sequence[Job] = ()
+        self.catalogue = Catalogue.of(name)
         super().__init__(
             title=name,
             version=self.identity.version,

@@ -1,14 +1,15 @@
 """The factory of every service: the same application whether it is mounted, standalone or behind the edge."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from core.application.app import ChassisApp
 from core.application.chassis import chassis
 from core.dependencies.resources import STATE
-from core.events import Backlog, Handlers, Relay
+from core.events import Announcements, Backlog, Catalogue, Dispatcher, Handlers, Inbox, Relay, Replays
+from core.events.bus import Bus, open_bus
 from core.housekeeping import housekeeping
 from core.jobs import Job, Jobs, Runner, scheduled
 from core.lifespan import Opener, Supervisor, begun
@@ -16,7 +17,7 @@ from core.opening import open_resources
 from core.ports import Ports
 from core.resources import ResourceList, Resources
 from core.routing import Router, selected
-from core.settings import ServerSettings, ServiceSettings
+from core.settings import ServiceSettings
 from core.web.probes import Readiness
 
 
@@ -27,10 +28,15 @@ def service(
     *,
     routers: Sequence[Router],
     resources: ResourceList = (),
+    announces: Sequence[Announcements] = (),
     handlers: Sequence[Handlers] = (),
+    replays: Sequence[Replays] = (),
     jobs: Sequence[Jobs] = (),
 ) -> ChassisApp:
-    """A service: its routers, event handlers and jobs over its resources, which open in order at the start.
+    """A service: its routers, events and jobs over its resources, which open in order at the start.
+
+    `announces` are the events that other services may handle, `handlers` what this one does when something has
+    happened here or elsewhere, and `replays` how it tells again what is.
 
     `resources` open after the chassis' own (database, mail, clients). One that is declared under core.tokens.Keys is
     what access tokens are verified with, in place of the issuer's published keys. Building opens nothing.
@@ -38,26 +44,13 @@ def service(
     Raises:
         ConfigurationError: a router that the settings choose is not there.
         ScheduleError: two jobs have one name.
+        ValueError: two slices announce one type of event.
     """
 
     @asynccontextmanager
     async def lifespan(readiness: Readiness) -> AsyncIterator[Mapping[str, Any]]:
-        relay_awake = asyncio.Event()
-        async with _opener(name, settings.server) as opener:
-            opened = await open_resources(
-                opener,
-                name,
-                settings,
-                ports,
-                declared=resources,
-                wake_relay=relay_awake.set,
-                metrics=application.metrics,
-                tracer=application.tracing.tracer,
-            )
-            readiness.checks["database"] = opened.database.heartbeat.beat
-            async with Supervisor() as tasks:
-                _start_work(tasks, opened, handlers=handlers, jobs=application.jobs, relay_awake=relay_awake)
-                yield {STATE: opened}
+        async with _running(application, settings, ports, resources, readiness) as opened:
+            yield {STATE: opened}
 
     served = selected(routers, settings.routers, service=name, setting=f"{settings.name}_routers".upper())
     application = chassis(
@@ -68,27 +61,57 @@ def service(
         lifespan=lifespan,
         span_processors=ports.span_processors,
     )
+    application.catalogue = Catalogue.of(name, announces=announces, handlers=handlers, replays=replays)
     application.jobs = scheduled([each.declared for each in (housekeeping, *jobs)])
     return application
 
 
-def _opener(name: str, limits: ServerSettings) -> Opener:
-    return Opener(name, open_timeout_s=limits.open_timeout_s, close_timeout_s=limits.close_timeout_s)
+@asynccontextmanager
+async def _running(
+    app: ChassisApp, settings: ServiceSettings, ports: Ports, declared: ResourceList, readiness: Readiness
+) -> AsyncIterator[Resources]:
+    """What a service holds, and does in the background, until the block ends."""
+    name, tracer = app.chassis_name, app.tracing.tracer
+    limits = settings.server
+    async with Opener(name, open_timeout_s=limits.open_timeout_s, close_timeout_s=limits.close_timeout_s) as opener:
+        resources = await open_resources(
+            opener,
+            name,
+            settings,
+            ports,
+            declared=declared,
+            outbox=app.catalogue.outbox(ports.clock, tracer),
+            metrics=app.metrics,
+            tracer=tracer,
+        )
+        readiness.checks["database"] = resources.database.heartbeat.beat
+        bus = ports.bus or await opener.open("bus", open_bus(settings.events, name=name))
+        inbox = Inbox(name, resources.database, app.catalogue.subscriptions)
+        await opener.open("events", bus.feeding(inbox))
+        async with Supervisor() as tasks:
+            _start_work(tasks, resources, app.jobs)
+            _start_events(tasks, resources, app.catalogue, inbox, bus)
+            yield resources
 
 
-def _start_work(
-    tasks: Supervisor,
-    resources: Resources,
-    *,
-    handlers: Sequence[Handlers],
-    jobs: Sequence[Job],
-    relay_awake: asyncio.Event,
-) -> None:
-    """Starts what a service does without being asked; what may call a sibling, when all of them have started."""
-    database, metrics = resources.database, resources.metrics
-    tasks.start("jobs", Runner(jobs, database=database, metrics=metrics, resources=resources).run, after=begun)
-    tasks.start("outbox backlog", Backlog(database, metrics).run)
-    subscriptions = [each for table in handlers for each in table.subscriptions]
-    if subscriptions:
-        relay = Relay(resources.name, database, subscriptions, resources, relay_awake, resources.tracer)
-        tasks.start("relay", relay.run, after=begun)
+def _start_work(tasks: Supervisor, resources: Resources, jobs: Sequence[Job]) -> None:
+    """Starts what a service does by the clock; what may call a sibling, when all of them have started."""
+    runner = Runner(jobs, database=resources.database, metrics=resources.metrics, resources=resources)
+    tasks.start("jobs", runner.run, after=begun)
+
+
+def _start_events(tasks: Supervisor, resources: Resources, catalogue: Catalogue, inbox: Inbox, bus: Bus) -> None:
+    """Starts what publishes and what handles events, when all of the services that they concern have started."""
+    tasks.start("backlog", Backlog(resources.database, resources.metrics).run, after=begun)
+    outbox = resources.outbox
+    relay = partial(Relay, service=resources.name, database=resources.database, own=inbox)
+    if catalogue.announced:
+        announcing = relay(types=catalogue.announced, bus=bus, awake=outbox.awake)
+        tasks.start("relay", announcing.run, after=begun)
+    if catalogue.deferred:
+        # Apart: while the bus is away, mail must go on.
+        deferring = relay(types=catalogue.deferred, bus=None, awake=outbox.awake_for_deferred)
+        tasks.start("relay of deferred work", deferring.run, after=begun)
+    if catalogue.subscriptions:
+        dispatcher = Dispatcher(inbox=inbox, resources=resources, tracer=resources.tracer)
+        tasks.start("dispatcher", dispatcher.run, after=begun)

@@ -1,27 +1,40 @@
 """The application of a service as a command needs it: to be served, to be described, or started without serving."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy.exc import ProgrammingError
 
 from core.application import ChassisApp
 from core.dependencies.resources import STATE
+from core.events.bus import LocalBus
 from core.lifespan import held_back, started
+from core.migrations import MigrationError
 from core.ports import Ports
 from core.resources import Resources
 from core.services import Service
 from core.settings import load
+from core.telemetry.logs import logging_to_stdout
+
+T = TypeVar("T")
 
 # What is only described opens nothing: its database need not exist, and local defaults fill in the rest.
 _UNOPENED = {"environment": "local", "database": {"url": "postgresql://localhost/unused"}}
+# PostgreSQL, appendix A: undefined_table, undefined_column.
+_LACKING = ("42P01", "42703")
 
 
 def application_of(service: Service) -> ChassisApp:
-    """The application as the environment configures it.
+    """The application as the environment configures it; what it announces waits in the outbox for a replica.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    return service.create_app(load(service.settings).settings, Ports())
+    # A command carries no events, and so works while the bus is away.
+    return service.create_app(load(service.settings).settings, Ports(bus=LocalBus()))
 
 
 def described(service: Service) -> ChassisApp:
@@ -44,7 +57,26 @@ async def opened(app: ChassisApp) -> AsyncGenerator[Resources]:
 
     Raises:
         StartupError: one did not open.
+        MigrationError: the database is not migrated, or not as far as this code needs.
     """
-    with held_back():
-        async with started(app, name=app.chassis_name) as state:
-            yield state[STATE]
+    try:
+        with held_back():
+            async with started(app, name=app.chassis_name) as state:
+                yield state[STATE]
+    except (ProgrammingError, asyncpg.PostgresError) as failed:
+        refused = failed.orig if isinstance(failed, ProgrammingError) else failed
+        if getattr(refused, "sqlstate", None) not in _LACKING:
+            raise
+        name = app.chassis_name
+        raise MigrationError(f"{name}: the database lacks what this code needs: run `{name} migrate`") from failed
+
+
+def run_opened(app: ChassisApp, work: Callable[[Resources], Coroutine[Any, Any, T]]) -> T:
+    """What `work` gives for its resources; see `opened`. Warnings are lines on standard output."""
+
+    async def run() -> T:
+        async with opened(app) as resources:
+            return await work(resources)
+
+    with logging_to_stdout(level="warning", form=app.settings.logs.format, process=app.identity):
+        return asyncio.run(run())

@@ -7,6 +7,7 @@ import typer
 
 from core.cli.database import psql, reset
 from core.cli.dev import dev
+from core.cli.events import events_cli
 from core.cli.failures import clear_failures
 from core.cli.inspection import routes, settings
 from core.cli.jobs import jobs_cli
@@ -34,6 +35,7 @@ def service_cli(name: str, *, commands: Sequence[Command] = ()) -> Callable[[], 
         cli.command(command.__name__.replace("_", "-"))(command)
     cli.add_typer(migrate_cli, name="migrate")
     cli.add_typer(jobs_cli, name="jobs")
+    cli.add_typer(events_cli, name="events")
 
     def main() -> None:
         with clear_failures():

@@ -11,7 +11,7 @@ import orjson
 from opentelemetry.trace import Tracer
 from sqlalchemy import event, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from core.cancellation import settled
 from core.database.heartbeat import Heartbeat
@@ -60,6 +60,19 @@ class Database:
                     raise
                 else:
                     await settled(session.commit())
+        except PoolTimeoutError as full:
+            raise DatabaseUnavailable from full
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which every statement is committed by itself: no BEGIN, no COMMIT, one round trip each.
+
+        Raises:
+            DatabaseUnavailable: no connection could be had, or the one in use was lost.
+        """
+        try:
+            async with self.engine.connect() as connection:
+                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
         except PoolTimeoutError as full:
             raise DatabaseUnavailable from full
 

@@ -1,10 +1,32 @@
-"""Events: stored with the change that they announce, delivered until their handlers have succeeded."""
+"""Events: stored with the change that they announce, carried by a bus, handled once by each service they concern."""
 
+from core.events.announcements import Announced, Announcements, UndeclaredEvent
 from core.events.backlog import Backlog
+from core.events.catalogue import Catalogue
 from core.events.event import Event
 from core.events.handlers import Handlers, Subscription
-from core.events.outbox import Events
-from core.events.relay import Relay
+from core.events.inbox import Dispatcher, Inbox
+from core.events.outbox import Events, Outbox, Relay
+from core.events.replays import Replay, Replays
+from core.events.retention import Retention
 from core.events.tables import events_metadata
 
-__all__ = ["Backlog", "Event", "Events", "Handlers", "Relay", "Subscription", "events_metadata"]
+__all__ = [
+    "Announced",
+    "Announcements",
+    "Backlog",
+    "Catalogue",
+    "Dispatcher",
+    "Event",
+    "Events",
+    "Handlers",
+    "Inbox",
+    "Outbox",
+    "Relay",
+    "Replay",
+    "Replays",
+    "Retention",
+    "Subscription",
+    "UndeclaredEvent",
+    "events_metadata",
+]

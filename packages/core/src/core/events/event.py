@@ -6,13 +6,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+# In characters: what every index that holds a subject has room for.
+SUBJECT_LENGTH_MAX = 255
+# PostgreSQL's bigint.
+SEQUENCE_MAX = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One fact; `data` is the state after the change, and holds no secret.
 
-    `subject` is what it is about; order holds per subject. `sequence` is the version of the aggregate, by which a
-    consumer knows an event that it has already passed.
+    `source` is the service that announces it, `subject` what it is about; order holds per subject. `sequence` is the
+    version of the subject, by which a consumer knows an event that it has already passed; 0 has no order.
+    `traceparent` is the trace of the request that announced it (W3C Trace Context), which its handling continues.
     """
 
     id: UUID
@@ -22,3 +28,4 @@ class Event:
     sequence: int
     time: datetime
     data: Mapping[str, Any]
+    traceparent: str | None = None

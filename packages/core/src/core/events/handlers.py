@@ -1,16 +1,13 @@
-"""Which function handles which event: a table that a slice declares and the service's relay reads."""
+"""Which function handles which event: a table that a slice declares and the service's dispatcher reads."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.database import Database
 from core.events.event import Event
-from core.events.tables import inbox
 
 # The last argument is the service's resources, whose room stands above this one.
 Handle = Callable[[Event, Any], Awaitable[None]]
@@ -22,10 +19,16 @@ class Subscription:
     """One handler of one type of event; `consumer` names it in the inbox."""
 
     type: str
+    # The service that announces it; None: the handler's own.
+    source: str | None
     consumer: str
-    handle: Callable[[Event, Database, Any], Awaitable[None]]
-    # Whether it holds a connection all the time that it runs.
+    handle: Callable[..., Awaitable[None]]
+    # Whether the handler is given the transaction in which its event is done with.
     in_transaction: bool
+
+    def takes(self, event: Event, *, service: str) -> bool:
+        """Whether it handles the event, being a handler of `service`."""
+        return self.type == event.type and (self.source or service) == event.source
 
 
 class Handlers:
@@ -34,8 +37,10 @@ class Handlers:
     def __init__(self) -> None:
         self.subscriptions: list[Subscription] = []
 
-    def on(self, type_: str) -> Callable[[Handle], Handle]:
+    def on(self, type_: str, *, source: str | None = None) -> Callable[[Handle], Handle]:
         """The function runs at least once for an event, with no transaction open: for mail and calls to others.
+
+        `source` is the service that announces it; unset, the handler's own, which need not announce it to others.
 
         Raises:
             TypeError: it is not async.
@@ -43,16 +48,15 @@ class Handlers:
         """
 
         def register(handle: Handle) -> Handle:
-            async def deliver(event: Event, _database: Database, resources: object) -> None:
-                await handle(event, resources)
-
-            self._add(Subscription(type_, _consumer(handle), deliver, in_transaction=False))
+            self._add(Subscription(type_, source, _consumer(handle), handle, in_transaction=False))
             return handle
 
         return register
 
-    def once(self, type_: str) -> Callable[[HandleOnce], HandleOnce]:
+    def once(self, type_: str, *, source: str | None = None) -> Callable[[HandleOnce], HandleOnce]:
         """The function's effect happens once for an event: it is committed together with the row that remembers it.
+
+        `source` is the service that announces it; unset, the handler's own, which need not announce it to others.
 
         Raises:
             TypeError: it is not async.
@@ -60,23 +64,16 @@ class Handlers:
         """
 
         def register(handle: HandleOnce) -> HandleOnce:
-            consumer = _consumer(handle)
-
-            async def deliver(event: Event, database: Database, resources: object) -> None:
-                async with database.transaction() as session:
-                    first = insert(inbox).values(consumer=consumer, event_id=event.id).on_conflict_do_nothing()
-                    if await session.scalar(first.returning(inbox.c.event_id)) is not None:
-                        await handle(event, session, resources)
-
-            self._add(Subscription(type_, consumer, deliver, in_transaction=True))
+            self._add(Subscription(type_, source, _consumer(handle), handle, in_transaction=True))
             return handle
 
         return register
 
     def _add(self, subscription: Subscription) -> None:
+        new = (subscription.type, subscription.source, subscription.consumer)
         for other in self.subscriptions:
             # The inbox would take the second one's work for done.
-            if (other.type, other.consumer) == (subscription.type, subscription.consumer):
+            if (other.type, other.source, other.consumer) == new:
                 message = f"{subscription.consumer} handles {subscription.type} twice"
                 raise ValueError(message)
         self.subscriptions.append(subscription)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from opentelemetry.trace import SpanKind, Tracer
 
+from core.events.event import Event
 from core.tracing import is_traced, span
 
 
@@ -15,12 +16,13 @@ def publish_span(tracer: Tracer, type_: str, id_: UUID) -> AbstractContextManage
     return span(tracer, f"publish {type_}", SpanKind.PRODUCER, _attributes(type_, id_, "publish", "send"))
 
 
-def process_span(tracer: Tracer, type_: str, id_: UUID, traceparent: str | None) -> AbstractContextManager[object]:
-    """The span of one delivery to all handlers, below that of the announcement; none if that was not traced."""
-    if traceparent is None:
+def process_span(tracer: Tracer, event: Event, consumer: str) -> AbstractContextManager[object]:
+    """The span of one attempt of a handler, below that of the announcement; none if that was not traced."""
+    if event.traceparent is None:
         return nullcontext()
-    attributes = _attributes(type_, id_, "process", "process")
-    return span(tracer, f"process {type_}", SpanKind.CONSUMER, attributes, traceparent=traceparent)
+    attributes = _attributes(event.type, event.id, "process", "process")
+    attributes["messaging.consumer.group.name"] = consumer
+    return span(tracer, f"process {event.type}", SpanKind.CONSUMER, attributes, traceparent=event.traceparent)
 
 
 def _attributes(type_: str, id_: UUID, operation: str, kind: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The order in which the resources of a service open."""
 
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import MappingProxyType
@@ -9,6 +8,7 @@ from opentelemetry.trace import Tracer
 
 from core.client import open_clients
 from core.database import measure_pools, open_database
+from core.events import Outbox
 from core.lifespan import Opener
 from core.mail import Mail, open_mail
 from core.metrics import Metrics
@@ -28,7 +28,7 @@ async def open_resources(
     ports: Ports,
     *,
     declared: ResourceList,
-    wake_relay: Callable[[], None],
+    outbox: Outbox,
     metrics: Metrics,
     tracer: Tracer,
 ) -> Resources:
@@ -53,7 +53,7 @@ async def open_resources(
         mail=ports.mail or _mail(settings.mail),
         clients=clients,
         verifier=await verifier_of(settings, keys),
-        wake_relay=wake_relay,
+        outbox=outbox,
         metrics=metrics,
         tracer=tracer,
         rate_limits=await opener.open("rate limits", _rate_limits(name, settings, metrics)),

@@ -5,6 +5,7 @@ from core.settings.groups import (
     ClientSettings,
     CorsSettings,
     DatabaseSettings,
+    EventSettings,
     Group,
     LogSettings,
     MailSettings,
@@ -17,18 +18,20 @@ from core.settings.loading import Loaded, gather, load
 from core.settings.model import ChassisSettings, ServiceSettings
 from core.settings.report import EX_CONFIG, ConfigurationError, Problem
 from core.settings.trees import Values, merged
-from core.settings.types import Accepts, DatabaseUrl, Fault, Frozen, MailUrl, SecretKey, SecretUrl, WebUrl
+from core.settings.types import Accepts, BusUrl, DatabaseUrl, Fault, Frozen, MailUrl, SecretKey, SecretUrl, WebUrl
 from core.settings.variables import Variable
 
 __all__ = [
     "EX_CONFIG",
     "Accepts",
+    "BusUrl",
     "ChassisSettings",
     "ClientSettings",
     "ConfigurationError",
     "CorsSettings",
     "DatabaseSettings",
     "DatabaseUrl",
+    "EventSettings",
     "Fault",
     "Frozen",
     "Group",

@@ -1,10 +1,11 @@
 """The groups of settings that services share; every number bounded, its unit in its name."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from core.settings.types import (
+    BusUrl,
     CorsOrigin,
     CountsUrl,
     DatabaseUrl,
@@ -169,6 +170,15 @@ class MailSettings(Group):
     url: MailUrl = Field(description="The server that takes the mail.")
     sender: Sender = Field(description="The sender that mail shows.")
     timeout_s: float = Field(default=10, gt=0, le=120, description="How long handing over one message may take.")
+
+
+class EventSettings(Group):
+    """How events travel between services."""
+
+    url: BusUrl = Field(description="The bus: NATS servers, or local: for services of one process.")
+    stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = Field(
+        default="events", description="The JetStream stream that all services share; it is made if it is not there."
+    )
 
 
 class RateLimitSettings(Group):

@@ -14,6 +14,7 @@ from core.settings.groups import (
     ClientSettings,
     CorsSettings,
     DatabaseSettings,
+    EventSettings,
     LogSettings,
     MailSettings,
     RateLimitSettings,
@@ -101,6 +102,7 @@ class ServiceSettings(ChassisSettings):
 
     database: DatabaseSettings = Field(description="The database.")
     mail: MailSettings = Field(description="How mail leaves.")
+    events: EventSettings = Field(description="How events travel between services.")
     clients: Frozen[ClientSettings] = Field(default={}, description="Sibling services that this one calls, by name.")
     tokens: TokenSettings = Field(default=TokenSettings(), description="Whose access tokens are believed.")
     rate_limits: RateLimitSettings = Field(default=RateLimitSettings(), description="How often clients may call.")
@@ -113,7 +115,7 @@ class ServiceSettings(ChassisSettings):
 
     @classmethod
     def local_defaults(cls, given: Mapping[str, Any]) -> Values:
-        """Mail goes into a folder, and the key is one that everyone knows."""
+        """Mail goes into a folder, events stay in the process, and the key is one that everyone knows."""
         data_dir = Path(given.get("data_dir") or Path(".local", cls.name))
         mail = SecretUrl(f"file:{quote(str(data_dir / 'mail'))}")
         return merged(
@@ -121,6 +123,7 @@ class ServiceSettings(ChassisSettings):
             {
                 "data_dir": data_dir,
                 "mail": {"url": mail, "sender": f"{cls.name}@localhost"},
+                "events": {"url": SecretUrl("local:")},
                 "secret_key": LOCAL_SECRET_KEY,
             },
         )

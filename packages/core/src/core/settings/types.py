@@ -99,6 +99,16 @@ def _mail_url(url: SecretUrl) -> SecretUrl:
     return url
 
 
+def _bus_url(url: SecretUrl) -> SecretUrl:
+    if url.get_secret_value() == "local:":
+        return url
+    for server in url.get_secret_value().split(","):
+        parts = _secret_parts(SecretUrl(server))
+        if not server.startswith(("nats://", "tls://")) or not parts.hostname or parts.path or parts.query:
+            raise Fault("it is neither nats://host:port (several with commas between them) nor local:")
+    return url
+
+
 def _counts_url(url: SecretUrl) -> SecretUrl:
     parts = _secret_parts(url)
     if parts.scheme == "memory" and not parts.netloc and not parts.path:
@@ -145,6 +155,11 @@ MailUrl = Annotated[
     SecretUrl,
     AfterValidator(_mail_url),
     Accepts("smtp://user:password@host:587, smtps://user:password@host:465, or file:folder to keep mail in a folder"),
+]
+BusUrl = Annotated[
+    SecretUrl,
+    AfterValidator(_bus_url),
+    Accepts("nats://user:password@host:4222 (or tls, several with commas), or local: for services of one process"),
 ]
 CountsUrl = Annotated[
     SecretUrl,

@@ -28,6 +28,7 @@ from core.testing.applications import SERVICE_URL, Host, running
 from core.testing.blocking import remembered
 from core.testing.databases import TemplateDatabase, template_database
 from core.testing.locally import Mint, local_settings, minting
+from core.testing.nats import NatsServer, nats_server
 from core.testing.network import loopback_only
 from core.testing.queries import recorded
 
@@ -108,6 +109,13 @@ def logs() -> Iterator[list[dict[str, Any]]]:
 def postgres() -> Iterator[Postgres]:
     """A real PostgreSQL, in memory where there is some, shared by the runs of this workspace."""
     with throw_away_postgres(str(workspace_root())) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats() -> Iterator[NatsServer]:
+    """A real NATS server with JetStream; a test that stops it starts one of its own with `nats_server()`."""
+    with nats_server() as server:
         yield server
 
 

@@ -1,11 +1,12 @@
 """Every query about things."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,6 +53,15 @@ class ThingRepository:
     async def locked(self, thing_id: UUID) -> Thing | None:
         """A thing as it is now; nobody else changes it until the transaction ends."""
         return await self.session.get(Thing, thing_id, with_for_update={"key_share": True})
+
+    async def count(self) -> int:
+        """How many there are."""
+        return await self.session.scalar(select(func.count()).select_from(Thing)) or 0
+
+    async def after(self, thing_id: UUID | None, *, limit: int) -> Sequence[Thing]:
+        """The next ones in the order of their ids, as they are now; nobody changes them until the transaction ends."""
+        things = select(Thing).order_by(Thing.id).limit(limit).with_for_update(read=True)
+        return (await self.session.scalars(things if thing_id is None else things.where(Thing.id > thing_id))).all()
 
     async def flush(self) -> bool:
         """Writes what was changed; False if a name is another thing's, and then the transaction can only be undone."""

@@ -1,6 +1,6 @@
 """What can be done with things, and how it is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from core.errors import Conflict, Forbidden, NotFound
 from core.events import Events
 from core.ids import format_id, new_id
 from core.web.etags import Preconditions
+from example.things.announcements import ThingState
 from example.things.models import Thing
 from example.things.repository import ThingQueries, ThingRepository, ThingRow
 
@@ -53,7 +54,7 @@ class Things:
         thing = Thing(id=new_id(), name=name, note=note, created_at=self.clock.now(), announced=0)
         if not await self.repository.add(thing):
             raise ThingExists
-        await self.events.emit("thing.made", subject=format_id("thg", thing.id), data={"name": name}, sequence=1)
+        await self._tell("thing.made", thing)
         if name == "refused":
             raise ThingRefused
         if name == "broken":
@@ -77,11 +78,27 @@ class Things:
             setattr(thing, name, value)
         if not await self.repository.flush():
             raise ThingExists
+        await self._tell("thing.changed", thing)
         return thing
+
+    async def count(self) -> int:
+        """How many things there are."""
+        return await self.repository.count()
+
+    async def retell(self, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Tells the next things again as they are; their ids, in order."""
+        things = await self.repository.after(after, limit=limit)
+        for thing in things:
+            await self._tell("thing.changed", thing)
+        return [thing.id for thing in things]
 
     async def forget(self, *, older_than: timedelta) -> None:
         """Forgets what was made longer ago."""
         await self.repository.forget(made_before=self.clock.now() - older_than)
+
+    async def _tell(self, type_: str, thing: Thing) -> None:
+        state = ThingState(id=format_id("thg", thing.id), name=thing.name, note=thing.note)
+        await self.events.emit(type_, subject=state.id, data=state, sequence=thing.version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Every query of pages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -53,6 +54,14 @@ class PageRepository:
     async def locked(self, page_id: UUID) -> Page | None:
         """The page as it is now; nobody else changes it until the transaction ends."""
         return await self.session.get(Page, page_id, with_for_update=True)
+
+    async def count_all(self) -> int:
+        return await self.session.scalar(select(func.count()).select_from(Page)) or 0
+
+    async def after(self, page_id: UUID | None, *, limit: int) -> Sequence[Page]:
+        """The next ones in the order of their ids, as they are now; nobody changes them until the transaction ends."""
+        pages = select(Page).order_by(Page.id).limit(limit).with_for_update(read=True)
+        return (await self.session.scalars(pages if page_id is None else pages.where(Page.id > page_id))).all()
 
     async def remove(self, page: Page) -> None:
         await self.session.delete(page)

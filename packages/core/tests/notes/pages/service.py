@@ -1,6 +1,6 @@
 """What can be done with pages, and how it is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from core.errors import Conflict, NotFound
 from core.events import Events
 from core.ids import format_id, new_id
 from core.web.etags import Preconditions
+from notes.pages.announcements import PageState
 from notes.pages.models import Page
 from notes.pages.repository import PageQueries, PageRepository, PageRow
 
@@ -36,7 +37,7 @@ class Pages:
         page = Page(id=new_id(), title=title, folder=folder, created_at=now, changed_at=now)
         if not await self.repository.add(page):
             raise PageExists
-        await self.events.emit("page.made", subject=format_id("pge", page.id), data={"folder": folder}, sequence=1)
+        await self._tell("page.made", page)
         return page
 
     async def change(self, page_id: UUID, expected: Preconditions, changes: Mapping[str, Any]) -> Page:
@@ -46,6 +47,7 @@ class Pages:
         page.changed_at = self.clock.now()
         if not await self.repository.flush():
             raise PageExists
+        await self._tell("page.changed", page)
         return page
 
     async def remove(self, page_id: UUID, expected: Preconditions) -> None:
@@ -58,6 +60,21 @@ class Pages:
     async def count(self, folder: str) -> None:
         """Counts a page that a folder was given."""
         await self.repository.count(folder)
+
+    async def count_all(self) -> int:
+        """How many pages there are."""
+        return await self.repository.count_all()
+
+    async def retell(self, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Tells the next pages again as they are; their ids, in order."""
+        pages = await self.repository.after(after, limit=limit)
+        for page in pages:
+            await self._tell("page.changed", page)
+        return [page.id for page in pages]
+
+    async def _tell(self, type_: str, page: Page) -> None:
+        state = PageState(id=format_id("pge", page.id), title=page.title, folder=page.folder)
+        await self.events.emit(type_, subject=state.id, data=state, sequence=page.version)
 
     async def _expected(self, page_id: UUID, expected: Preconditions) -> Page:
         page = await self.repository.locked(page_id)

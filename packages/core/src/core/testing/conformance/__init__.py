@@ -5,6 +5,7 @@ from core.testing.conformance.callers import Callers
 from core.testing.conformance.contract import Contract
 from core.testing.conformance.disconnects import Disconnects
 from core.testing.conformance.documents import Documents
+from core.testing.conformance.events import Events
 from core.testing.conformance.exits import Exits
 from core.testing.conformance.grounds import Grounds
 from core.testing.conformance.headers import Headers
@@ -33,6 +34,7 @@ class Conformance(
     Documents,
     Contract,
     Schema,
+    Events,
     Secrets,
     Grounds,
 ):

@@ -11,6 +11,8 @@ FAMILIES = {
     "event_loop_lag_seconds",
     "http_server_active_requests",
     "http_server_request_duration_seconds",
+    "inbox_events",
+    "inbox_oldest_age_seconds",
     "log_lines_dropped",
     "outbox_events",
     "outbox_oldest_age_seconds",

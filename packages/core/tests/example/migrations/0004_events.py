@@ -1,0 +1,95 @@
+"""Events on a bus: an inbox that keeps them, and how far each handler and each stream has been read."""
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from sqlalchemy.dialects import postgresql
+
+revision = "0004_events"
+down_revision = "0003_versions"
+
+
+def upgrade(op: Operations) -> None:
+    # It held ids of events that were handled, and nothing else of them.
+    op.drop_table("inbox")
+    _core_outbox(op)
+    _core_bus_positions(op)
+    _core_inbox(op)
+    _core_inbox_sequences(op)
+
+
+def _core_outbox(op: Operations) -> None:
+    op.drop_index("ix_outbox_unsent", table_name="outbox")
+    op.create_index(
+        "ix_outbox_claimed",
+        "outbox",
+        ["position"],
+        postgresql_where=sa.text("sent_at IS NULL AND dead_at IS NULL AND attempts > 0"),
+    )
+    op.create_index("ix_outbox_dead", "outbox", ["position"], postgresql_where=sa.text("dead_at IS NOT NULL"))
+    op.create_index("ix_outbox_sent", "outbox", ["sent_at"], postgresql_where=sa.text("sent_at IS NOT NULL"))
+    op.create_index(
+        "ix_outbox_unsent", "outbox", ["position"], postgresql_where=sa.text("sent_at IS NULL AND dead_at IS NULL")
+    )
+
+
+def _core_bus_positions(op: Operations) -> None:
+    op.create_table(
+        "bus_positions",
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("reader", sa.Uuid()),
+        sa.Column("leased_until", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("stream", name=op.f("pk_bus_positions")),
+    )
+
+
+def _core_inbox(op: Operations) -> None:
+    op.create_table(
+        "inbox",
+        sa.Column("position", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("data", postgresql.JSONB(), nullable=False),
+        sa.Column("traceparent", sa.Text()),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("leased_until", sa.DateTime(timezone=True)),
+        sa.Column("dead_at", sa.DateTime(timezone=True)),
+        sa.Column("last_error", sa.Text()),
+        sa.Column("handled_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_inbox")),
+        sa.UniqueConstraint("event_id", "consumer", name=op.f("uq_inbox_event_id_consumer")),
+    )
+    op.create_index(
+        "ix_inbox_claimed",
+        "inbox",
+        ["position"],
+        postgresql_where=sa.text("handled_at IS NULL AND dead_at IS NULL AND attempts > 0"),
+    )
+    op.create_index("ix_inbox_dead", "inbox", ["position"], postgresql_where=sa.text("dead_at IS NOT NULL"))
+    op.create_index("ix_inbox_handled", "inbox", ["handled_at"], postgresql_where=sa.text("handled_at IS NOT NULL"))
+    op.create_index(
+        "ix_inbox_unhandled", "inbox", ["position"], postgresql_where=sa.text("handled_at IS NULL AND dead_at IS NULL")
+    )
+    op.create_index(
+        "ix_inbox_unhandled_subject",
+        "inbox",
+        ["consumer", "subject", "position"],
+        postgresql_where=sa.text("handled_at IS NULL"),
+    )
+
+
+def _core_inbox_sequences(op: Operations) -> None:
+    op.create_table(
+        "inbox_sequences",
+        sa.Column("consumer", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "subject", name=op.f("pk_inbox_sequences")),
+    )
