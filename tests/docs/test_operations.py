@@ -117,17 +117,30 @@ def test_every_probe_has_its_row():
 
 @each_service
 def test_every_periodic_job_has_its_row(service):
-    page, of_all = page_of(service.name), _jobs_told(OPERATIONS, "Periodic jobs of every service")
+    page, of_all = page_of(service.name), declared_rows(OPERATIONS, "Periodic jobs of every service")
     hold(OPERATIONS, of_all, _jobs_declared(housekeeping.declared))
-    hold(page, of_all + _jobs_told(page, "Periodic jobs"), _jobs_declared(described_whole(service).jobs))
+    hold(page, of_all + declared_rows(page, "Periodic jobs"), _jobs_declared(described_whole(service).jobs))
 
 
 def _jobs_declared(jobs: Iterable[Job]) -> list[str]:
     return [f"| `{job.name}` | {job.interval}" for job in jobs]
 
 
-def _jobs_told(page: Path, heading: str) -> list[str]:
-    """The rows without their last cell: what a job does is nowhere in the code."""
+@each_service
+def test_every_event_has_its_row(service):
+    page, catalogue = page_of(service.name), described_whole(service).catalogue
+    announced = [
+        f"| `{type_}` | {', '.join(f'`{field}`' for field in model.model_fields)}"
+        for type_, model in catalogue.announced.items()
+    ]
+    hold(page, declared_rows(page, "Events it announces"), announced)
+    handled = [f"| `{each.type}` | {each.source or 'itself'}" for each in catalogue.subscriptions]
+    hold(page, declared_rows(page, "Events it handles"), handled)
+    hold(page, declared_rows(page, "What it tells again"), [f"| `{each.name}`" for each in catalogue.replays])
+
+
+def declared_rows(page: Path, heading: str) -> list[str]:
+    """The rows without their last cell: what a job does, or when an event comes, is nowhere in the code."""
     return [row.rpartition(" | ")[0] for row in rows(page, heading)]
 
 

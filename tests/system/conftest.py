@@ -7,18 +7,32 @@ from pathlib import Path
 import pytest
 
 from core.local import Postgres
+from core.testing.nats import NatsServer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from processes import Product, gateway, standalone
+from collector import Collector, collecting
+from topologies import Product, gateway, standalone
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    """Where the spans of the product go."""
+    with collecting() as collector:
+        yield collector
 
 
 @pytest.fixture(scope="session", params=["gateway", "standalone"])
 def product(
-    request: pytest.FixtureRequest, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    postgres: Postgres,
+    nats: NatsServer,
+    collector: Collector,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Product]:
     """Users and billing, mounted in one process or each in its own."""
     folder = tmp_path_factory.mktemp(request.param)
-    running = gateway(folder) if request.param == "gateway" else standalone(folder, postgres)
+    told = {"environment": collector.environment}
+    running = gateway(folder, **told) if request.param == "gateway" else standalone(folder, postgres, nats, **told)
     with running as product:
         yield product

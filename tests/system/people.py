@@ -4,7 +4,8 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from processes import ADMIN_EMAIL, ADMIN_PASSWORD, Product, until
+from processes import until
+from topologies import ADMIN_EMAIL, ADMIN_PASSWORD, Product
 
 PASSWORD = "quietly reads 42 invoices"
 
@@ -40,6 +41,7 @@ class Person:
         self.email = email or f"{uuid4().hex}@example.com"
         self.password = password
         self.product = product
+        self.id = ""
         self.headers: dict[str, str] = {}
         self.users = Api(product.users, self.headers)
         self.billing = Api(product.billing, self.headers)
@@ -51,6 +53,7 @@ class Person:
         assert registered.status_code == 202, registered.text
         confirmed = self.users.post("/v1/email-verifications/confirm", json={"token": self.mailed_token()})
         assert confirmed.status_code == 200, confirmed.text
+        self.id = confirmed.json()["id"]
 
     def mailed_token(self) -> str:
         """The token of the newest message, which leaves shortly after the answer."""

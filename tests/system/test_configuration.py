@@ -14,7 +14,7 @@ ADVICE = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(
 @pytest.mark.parametrize("name", ["users", "billing"])
 def test_a_production_service_that_nobody_configured_names_everything_that_lacks(name: str, tmp_path: Path):
     said = run(name, "serve", environment={}, code=EX_CONFIG, folder=tmp_path).stderr
-    for lacking in ("DATABASE__URL", "SECRET_KEY", "PUBLIC_URL", "MAIL__URL"):
+    for lacking in ("DATABASE__URL", "SECRET_KEY", "PUBLIC_URL", "MAIL__URL", "EVENTS__URL"):
         assert f"{name.upper()}_{lacking} is missing" in said
     assert ADVICE in said
     assert "Traceback" not in said

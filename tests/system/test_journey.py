@@ -2,7 +2,7 @@
 
 import pytest
 from people import Person, admin_of, member, new_price
-from processes import Product
+from topologies import Product
 
 from core.testing import problem
 

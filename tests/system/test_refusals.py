@@ -12,7 +12,7 @@ import httpx
 import jwt
 import pytest
 from people import Person, admin_of, member, new_price
-from processes import Product
+from topologies import Product
 
 from core.testing import problem
 from core.tokens import LocalKey, generate_key, sign_access_token

@@ -1,6 +1,6 @@
 """The billing service under test, open for all tests, and people who buy from it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,8 @@ import pytest
 
 from core.client import InProcess
 from core.dependencies.resources import STATE
+from core.events import Replay
+from core.events.bus import LocalBus
 from core.idempotency import Claims
 from core.ids import format_id, new_id, parse_id
 from core.lifespan import started
@@ -82,6 +84,9 @@ class Shop:
     clock: MovableClock
     key: LocalKey
     database: asyncpg.Connection
+    # By which it hears of what other services announce.
+    bus: LocalBus
+    replays: Sequence[Replay]
 
     def person(self, *scopes: str, kind: str = "usr") -> Person:
         """Somebody new, with these scopes; `svc` is no user."""
@@ -116,7 +121,7 @@ def open_shop(
     @asynccontextmanager
     async def open_(settings: dict[str, Any]) -> AsyncGenerator[Shop]:
         folder, name, clock = tmp_path_factory.mktemp("shop"), await template.copy(), MovableClock()
-        url = template.postgres.url(name)
+        bus, url = LocalBus(), template.postgres.url(name)
         usual = {
             "environment": "local",
             "public_url": SERVICE_URL,
@@ -125,13 +130,14 @@ def open_shop(
             # Later than any test ends: what is left open stays open.
             "settle_after_s": 3600,
         }
-        app = service.create_app(service.settings.model_validate(merged(usual, settings)), Ports(clock=clock))
+        ports = Ports(clock=clock, bus=bus)
+        app = service.create_app(service.settings.model_validate(merged(usual, settings)), ports)
         key, database = LocalKey.open(folder, environment="local"), await asyncpg.connect(url)
         async with (
             started(app, name="billing") as state,
             httpx.AsyncClient(transport=InProcess(app, state), base_url=SERVICE_URL) as client,
         ):
-            yield Shop(client, state[STATE], clock, key, database)
+            yield Shop(client, state[STATE], clock, key, database, bus, app.catalogue.replays)
         await database.close()
         await template.drop(name)
 

@@ -13,6 +13,7 @@ PRODUCTION: dict[str, Any] = {
     "public_url": "https://api.example.com/billing",
     "database": {"url": "postgresql://billing:pw@db/billing"},
     "mail": {"url": "smtp://mail:587", "sender": "billing@example.com"},
+    "events": {"url": "nats://nats:4222"},
     "secret_key": "4f9c1e7ad0b35826f1c07e94ab6d2358",
     "clients": {"users": {"url": "https://api.example.com/users"}},
     "provider": "sandbox",

@@ -169,13 +169,15 @@ async def test_what_costs_nothing_needs_no_payment_method_and_no_posting(buyer, 
     assert await rows("SELECT 1 FROM ledger_transactions WHERE source = $1", invoice["id"]) == []
 
 
-async def test_a_trial_begins_without_an_invoice(buyer, make_price, clock):
+async def test_a_trial_begins_without_an_invoice(buyer, make_price, clock, rows):
     clock.current = datetime(2024, 2, 1, tzinfo=UTC)
     subscription = await buyer.subscribe(await make_price(trial_days=14))
     assert (subscription["status"], subscription["latest_invoice"]) == ("trialing", None)
     assert subscription["current_period_end"] == "2024-02-15T00:00:00Z"
     assert (await buyer.get("/v1/invoices")).json()["data"] == []
     assert (await buyer.get(f"/v1/subscriptions/{subscription['id']}")).json() == subscription
+    announced = "SELECT type, data ->> 'status' AS status FROM outbox WHERE subject = $1"
+    assert await rows(announced, subscription["id"]) == [{"type": "subscription.created", "status": "trialing"}]
 
 
 async def test_a_yearly_price_runs_for_a_year(payer, make_price, clock):

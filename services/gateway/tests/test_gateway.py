@@ -7,6 +7,7 @@ import pytest
 from tea import app as tea
 
 from core.errors import Conflict
+from core.events.bus import BusUnavailable, LocalBus
 from core.lifespan import StartupError
 from core.settings import ConfigurationError
 from core.testing import problem, running
@@ -27,6 +28,32 @@ async def test_a_call_from_one_service_to_another_stays_in_the_process_and_keeps
         ("coffee", "one-id"),
         ("tea", "one-id"),
     ]
+
+
+async def test_what_one_service_announces_another_handles(client, becomes):
+    await client.post("/tea/v1/cups", json={"name": "assam"})
+    await becomes(lambda: has(client, "beside assam"))
+
+
+async def has(client, name):
+    return {"name": name} in (await client.get("/coffee/v1/cups")).json()
+
+
+async def test_an_event_that_has_not_arrived_at_the_end_arrives_after_the_next_start(build, becomes):
+    tried = asyncio.Event()
+
+    async def refuse(*_):
+        tried.set()
+        raise BusUnavailable
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalBus, "publish", refuse)
+        async with running(await build()) as client:
+            await client.post("/tea/v1/cups", json={"name": "assam"})
+            await tried.wait()
+            assert not await has(client, "beside assam")
+    async with running(await build()) as client:
+        await becomes(lambda: has(client, "beside assam"))
 
 
 async def test_a_request_runs_exactly_one_chain(client):

@@ -135,6 +135,7 @@ def test_data_and_the_generated_password_survive_a_kill(data_dir, serve):
         until(lambda: processes_of(data_dir) == [], lambda: str(processes_of(data_dir)))
     second = serve(data_dir)
     assert {"name": "kept"} in second.get("/tea/v1/cups").json()
+    until(lambda: {"name": "beside kept"} in second.get("/coffee/v1/cups").json(), lambda: second.said)
     (password,) = re.findall(r"admin@example.com / (\S+)", first.said)
     assert f"admin@example.com / {password}" in second.said
 
@@ -194,7 +195,7 @@ async def broken(_resources):
 def test_a_service_that_does_not_start_ends_the_gateway_with_its_name(data_dir, tmp_path, start):
     installed = Path(shutil.copytree(INSTALLED, tmp_path / "installed"))
     source = installed / "tea" / "app.py"
-    text = source.read_text().replace("routers=[router])", "routers=[router], resources=[Resource(Cup, broken)])")
+    text = source.read_text().replace("routers=[router],", "routers=[router], resources=[Resource(Cup, broken)],")
     source.write_text(text + BROKEN)
     gateway = start(data_dir, installed=installed)
     assert gateway.wait() == 3

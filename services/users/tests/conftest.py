@@ -21,6 +21,8 @@ from users.settings import Settings
 
 PASSWORD = "plum tractor orbit velvet"
 MAIL_TIMEOUT_S = 30
+# In one snapshot: an event is in the inbox before it has left the outbox.
+WAITING = "SELECT 1 FROM outbox WHERE sent_at IS NULL UNION ALL SELECT 1 FROM inbox WHERE handled_at IS NULL"
 
 Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
 
@@ -73,7 +75,7 @@ def build(settings: Settings, ports: Ports) -> Callable[..., Awaitable[FastAPI]]
 
 @dataclass(frozen=True)
 class Post:
-    """The mail that has been delivered, once the outbox is empty."""
+    """The mail that has been delivered, once no event waits."""
 
     mailbox: Callable[..., list[Delivered]]
     rows: Rows
@@ -81,7 +83,7 @@ class Post:
     async def to(self, address: str) -> list[Delivered]:
         """Every mail to an address, the newest first."""
         async with asyncio.timeout(MAIL_TIMEOUT_S):
-            while await self.rows("SELECT 1 FROM outbox WHERE sent_at IS NULL"):  # noqa: ASYNC110 - it happens elsewhere
+            while await self.rows(WAITING):  # noqa: ASYNC110 - it happens elsewhere
                 await asyncio.sleep(0.01)
         return await asyncio.to_thread(self.mailbox, to=address)
 

@@ -12,6 +12,7 @@ PRODUCTION: dict[str, Any] = {
     "public_url": "https://api.example.com/users",
     "database": {"url": "postgresql://users:pw@db/users"},
     "mail": {"url": "smtp://mail:587", "sender": "accounts@example.com"},
+    "events": {"url": "nats://nats:4222"},
     "secret_key": "4f9c1e7ad0b35826f1c07e94ab6d2358",
 }
 

@@ -24,7 +24,7 @@ async def ask_again(client, email):
     return await client.post("/v1/email-verifications", json={"email": email})
 
 
-async def test_a_confirmed_user_is_active_and_announced_with_their_state(client, post, rows):
+async def test_a_confirmed_user_is_active_and_announced_without_what_nobody_else_needs(client, post, rows):
     await register(client)
     response = await confirm(client, await post.token_for(ADA))
     assert response.status_code == 200
@@ -34,7 +34,7 @@ async def test_a_confirmed_user_is_active_and_announced_with_their_state(client,
     assert user["verified_at"].endswith("Z")
     [event] = await rows("SELECT * FROM outbox WHERE type = 'user.activated'")
     assert (event["subject"], event["sequence"]) == (user["id"], 2)
-    assert event["data"] == {name: user[name] for name in ("id", "email", "name", "locale", "status", "roles")}
+    assert event["data"] == {"id": user["id"], "status": "active"}
 
 
 async def test_a_token_works_once(client, post):
@@ -108,9 +108,9 @@ async def test_a_token_that_is_replaced_while_it_is_confirmed_confirms_nobody(cl
 async def test_a_mail_whose_token_was_replaced_before_it_left_is_not_sent(client, post, rows):
     await register(client)
     await post.to(ADA)
-    [first] = await rows("SELECT position FROM outbox")
+    [first] = await rows("SELECT position FROM inbox")
     await ask_again(client, ADA)
     before = len(await post.to(ADA))
     # As if the first mail had waited for its server until now.
-    await rows("UPDATE outbox SET sent_at = NULL WHERE position = $1", first["position"])
+    await rows("UPDATE inbox SET handled_at = NULL WHERE position = $1", first["position"])
     assert len(await post.to(ADA)) == before

@@ -8,13 +8,22 @@ from billing.catalog.router import router as catalog_router
 from billing.collection.dependencies import Followers
 from billing.collection.handlers import handlers as collection_handlers
 from billing.collection.router import router as collection_router
+from billing.customers.announcements import announcements as customers_announcements
+from billing.customers.handlers import handlers as customers_handlers
+from billing.customers.replays import replays as customers_replays
 from billing.customers.router import router as customers_router
+from billing.invoices.announcements import announcements as invoices_announcements
+from billing.invoices.replays import replays as invoices_replays
 from billing.invoices.router import router as invoices_router
 from billing.ledger.router import router as ledger_router
+from billing.payments.announcements import announcements as payments_announcements
 from billing.payments.provider import Provider, open_provider
+from billing.payments.replays import replays as payments_replays
 from billing.payments.router import router as payments_router
 from billing.settings import Settings
+from billing.subscriptions.announcements import announcements as subscriptions_announcements
 from billing.subscriptions.dependencies import open_followers
+from billing.subscriptions.replays import replays as subscriptions_replays
 from billing.subscriptions.router import router as subscriptions_router
 from core.application import service
 from core.ports import Ports, Seed
@@ -39,7 +48,14 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> FastAPI:
             ledger_router,
         ],
         resources=[Resource(Provider, open_provider), Resource(Followers, open_followers)],
-        handlers=[collection_handlers],
+        announces=[
+            customers_announcements,
+            invoices_announcements,
+            payments_announcements,
+            subscriptions_announcements,
+        ],
+        handlers=[customers_handlers, collection_handlers],
+        replays=[customers_replays, invoices_replays, payments_replays, subscriptions_replays],
     )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, ColumnElement, Numeric, Select, Text, cast, func
@@ -16,6 +17,7 @@ from core.database import UtcDateTime, metadata
 # FOR NO KEY UPDATE: nobody else changes the row, while rows that refer to it may still come.
 LOCKED = ForUpdateArg(key_share=True)
 Rows = Select[*tuple[Any, ...]]
+KindT = TypeVar("KindT", bound="Base")
 
 
 # eq=False: a row is itself, also while it has no identity yet.
@@ -47,6 +49,14 @@ def all_as_json(kind: type[Base], view: type[BaseModel], *, order_by: Instrument
     """Many rows as a JSON array of such objects, empty where there are none."""
     rows = func.jsonb_agg(aggregate_order_by(as_json(kind, view), order_by))
     return func.coalesce(rows, func.jsonb_build_array(), type_=JSONB)
+
+
+def following(
+    rows: Select[KindT], key: InstrumentedAttribute[UUID], *, after: UUID | None, limit: int
+) -> Select[KindT]:
+    """The next of these rows in the order of their ids; nobody changes them until the transaction ends."""
+    page = rows.order_by(key).limit(limit).with_for_update(read=True)
+    return page if after is None else page.where(key > after)
 
 
 def _exact(column: InstrumentedAttribute[Any]) -> Any:

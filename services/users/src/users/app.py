@@ -9,12 +9,16 @@ from core.application import service
 from core.ports import Ports, Seed
 from core.resources import Resource, Resources
 from core.tokens import Keys
+from users.accounts.announcements import announcements as accounts_announcements
 from users.accounts.dependencies import build as build_accounts
 from users.accounts.handlers import handlers
 from users.accounts.provider import PASSWORDS
+from users.accounts.replays import replays as accounts_replays
 from users.accounts.router import registration, verification
 from users.profile.router import router as profile
+from users.sessions.announcements import announcements as sessions_announcements
 from users.sessions.dependencies import build as build_sessions
+from users.sessions.replays import replays as sessions_replays
 from users.sessions.router import router as sessions
 from users.settings import Settings
 from users.tokens.dependencies import open_signing_keys
@@ -37,7 +41,9 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> FastAPI:
             # What the chassis verifies access tokens with, here where they are made.
             Resource(Keys, _own_keys),
         ),
+        announces=(accounts_announcements, sessions_announcements),
         handlers=(handlers,),
+        replays=(accounts_replays, sessions_replays),
     )
 
 

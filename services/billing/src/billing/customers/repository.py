@@ -1,14 +1,16 @@
 """Every query on customers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
+from billing.tables import following
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,10 @@ class CustomerRepository:
         """The customer; locked, nobody else locks it until the transaction ends."""
         customer = select(Customer).where(Customer.user_id == user_id)
         return await self.session.scalar(customer.with_for_update(key_share=True) if lock else customer)
+
+    async def count(self) -> int:
+        return await self.session.scalar(select(func.count()).select_from(Customer)) or 0
+
+    async def following(self, after: UUID | None, *, limit: int) -> Sequence[Customer]:
+        """The next ones in the order of their ids; nobody changes them until the transaction ends."""
+        return (await self.session.scalars(following(select(Customer), Customer.id, after=after, limit=limit))).all()

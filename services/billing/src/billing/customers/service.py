@@ -1,8 +1,10 @@
 """What is done with customers, and what is refused."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from billing.customers.announcements import CustomerState
 from billing.customers.models import Customer
 from billing.customers.repository import CustomerRepository
 from core.clock import Clock
@@ -32,7 +34,7 @@ class Customers:
     clock: Clock
 
     async def of_user(self, user_id: UUID) -> Customer:
-        """The customer that a user is; made by whichever request is first."""
+        """The customer that a user is; made by whatever comes first, a request or what users tells."""
         return await self._find_or_make(user_id, lock=False)
 
     async def locked(self, user_id: UUID) -> Customer:
@@ -49,6 +51,17 @@ class Customers:
             raise CurrencyMismatch(f"The account is in {customer.currency}, the price in {currency}.")
         customer.currency = currency
 
+    async def count_announced(self) -> int:
+        """How many customers there are."""
+        return await self.repository.count()
+
+    async def retell(self, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Tells the next ones again; their ids, in order."""
+        customers = await self.repository.following(after, limit=limit)
+        for customer in customers:
+            await self._announce(customer.id, customer.user_id)
+        return [customer.id for customer in customers]
+
     async def _find_or_make(self, user_id: UUID, *, lock: bool) -> Customer:
         customer = await self.repository.of_user(user_id, lock=lock)
         if customer is None:
@@ -60,5 +73,8 @@ class Customers:
     async def _make(self, user_id: UUID) -> None:
         customer_id, now = new_id(), self.clock.now()
         if await self.repository.add(customer_id=customer_id, user_id=user_id, now=now):
-            data = {"id": format_id("cus", customer_id), "user_id": format_id("usr", user_id)}
-            await self.events.emit("customer.created", subject=data["id"], sequence=1, data=data)
+            await self._announce(customer_id, user_id)
+
+    async def _announce(self, customer_id: UUID, user_id: UUID) -> None:
+        state = CustomerState(id=format_id("cus", customer_id), user_id=format_id("usr", user_id))
+        await self.events.emit("customer.created", subject=state.id, sequence=1, data=state)

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Uuid, any_, bindparam, select
+from sqlalchemy import Uuid, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
+from billing.invoices.announcements import ANNOUNCED_AS
 from billing.invoices.models import Invoice, InvoiceLine, InvoiceSeries, InvoiceView, LineView, PaymentView
 from billing.payments.models import Payment
-from billing.tables import LOCKED, Rows, all_as_json, as_json, columns
+from billing.tables import LOCKED, Rows, all_as_json, as_json, columns, following
 from core.database import Position, Query, ReadSession, page_parameters, paged
 
 _lines = all_as_json(InvoiceLine, LineView, order_by=InvoiceLine.position)
@@ -34,6 +35,7 @@ _LATEST = (
     .ext(distinct_on(Invoice.subscription_id))
     .order_by(Invoice.subscription_id, Invoice.created_at.desc(), Invoice.id.desc())
 )
+_ANNOUNCED = Invoice.status.in_(ANNOUNCED_AS)
 _MY_ONE = Query(_MINE.where(Invoice.id == bindparam("invoice_id")), InvoiceView)
 _MY_PAGE = Query(paged(_MINE, Invoice.created_at, Invoice.id), InvoiceView)
 _LATEST_OUTSIDE = Query(_LATEST, InvoiceView)
@@ -74,6 +76,14 @@ class InvoiceRepository:
         found = await self.session.execute(_LATEST, {"subscription_ids": [subscription_id]})
         row = found.mappings().one_or_none()
         return None if row is None else InvoiceView.model_validate(dict(row))
+
+    async def count_announced(self) -> int:
+        return await self.session.scalar(select(func.count()).select_from(Invoice).where(_ANNOUNCED)) or 0
+
+    async def announced(self, *, after: UUID | None, limit: int) -> Sequence[Invoice]:
+        """The next of them in the order of their ids; nobody changes them until the transaction ends."""
+        page = following(select(Invoice).where(_ANNOUNCED), Invoice.id, after=after, limit=limit)
+        return (await self.session.scalars(page)).all()
 
 
 @dataclass(frozen=True, slots=True)

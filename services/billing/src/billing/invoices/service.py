@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from billing.customers.models import Customer
+from billing.invoices.announcements import ANNOUNCED_AS, InvoiceState
 from billing.invoices.models import Invoice, InvoiceLine, InvoiceView
 from billing.invoices.repository import InvoiceQueries, InvoiceRepository
 from billing.invoices.rules import Item, number, taxes
 from billing.ledger.rules import invoice_finalized
 from billing.ledger.service import Ledger
+from billing.money import Money
 from core.clock import Clock
 from core.errors import Conflict, NotFound
 from core.events import Events
@@ -92,7 +94,7 @@ class Invoices:
         invoice.amount_paid_minor = invoice.amount_due_minor
         invoice.status = "paid"
         invoice.paid_at = self.clock.now()
-        await self._moved(invoice, "invoice.paid")
+        await self._moved(invoice)
 
     async def view(self, invoice_id: UUID) -> InvoiceView:
         """The invoice as it is read, with what this transaction has changed."""
@@ -101,6 +103,17 @@ class Invoices:
     async def latest_of(self, subscription_id: UUID) -> InvoiceView | None:
         """The last invoice of a subscription, with what this transaction has changed."""
         return await self.repository.latest_of(subscription_id)
+
+    async def count_announced(self) -> int:
+        """How many invoices others know of."""
+        return await self.repository.count_announced()
+
+    async def retell(self, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Tells the next of them again as they are; their ids, in order."""
+        invoices = await self.repository.announced(after=after, limit=limit)
+        for invoice in invoices:
+            await self._announce(invoice)
+        return [invoice.id for invoice in invoices]
 
     async def _finalize(self, invoice: Invoice, customer: Customer) -> None:
         now = self.clock.now()
@@ -111,7 +124,7 @@ class Invoices:
         invoice.number = number(series=self.series, year=now.year, position=position)
         invoice.status = "open"
         invoice.finalized_at = invoice.due_at = now
-        await self._moved(invoice, "invoice.finalized")
+        await self._moved(invoice)
         if invoice.total_minor:
             owed = invoice_finalized(
                 format_id("inv", invoice.id),
@@ -124,20 +137,29 @@ class Invoices:
         else:
             await self.mark_paid(invoice)
 
-    async def _moved(self, invoice: Invoice, event: str) -> None:
+    async def _moved(self, invoice: Invoice) -> None:
         invoice.sequence += 1
         await self.repository.flush()
-        data = {
-            "id": format_id("inv", invoice.id),
-            "number": invoice.number,
-            "status": invoice.status,
-            "customer_id": format_id("cus", invoice.customer_id),
-            "subscription_id": invoice.subscription_id and format_id("sub", invoice.subscription_id),
-            "total": {"amount": invoice.total_minor, "currency": invoice.currency},
-            "amount_due": {"amount": invoice.amount_due_minor, "currency": invoice.currency},
-            "amount_paid": {"amount": invoice.amount_paid_minor, "currency": invoice.currency},
-        }
-        await self.events.emit(event, subject=data["id"], sequence=invoice.sequence, data=data)
+        await self._announce(invoice)
+
+    async def _announce(self, invoice: Invoice) -> None:
+        def money(minor: int) -> Money:
+            return Money(amount=minor, currency=invoice.currency)
+
+        state = InvoiceState.model_validate(
+            {
+                "id": format_id("inv", invoice.id),
+                "number": invoice.number,
+                "status": invoice.status,
+                "customer_id": format_id("cus", invoice.customer_id),
+                "subscription_id": invoice.subscription_id and format_id("sub", invoice.subscription_id),
+                "total": money(invoice.total_minor),
+                "amount_due": money(invoice.amount_due_minor),
+                "amount_paid": money(invoice.amount_paid_minor),
+            }
+        )
+        type_ = ANNOUNCED_AS[invoice.status]
+        await self.events.emit(type_, subject=state.id, sequence=invoice.sequence, data=state)
 
 
 def _lines(invoice_id: UUID, items: Sequence[Item]) -> list[InvoiceLine]:

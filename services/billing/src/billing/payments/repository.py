@@ -1,14 +1,15 @@
 """Every query on payment methods and payments."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
 from billing.payments.models import Payment, PaymentMethod, PaymentMethodView
-from billing.tables import LOCKED, columns
+from billing.tables import LOCKED, columns, following
 from core.database import Position, Query, ReadSession, page_parameters, paged
 
 _METHODS = select(*columns(PaymentMethod, PaymentMethodView))
@@ -62,6 +63,13 @@ class PaymentRepository:
     async def processing(self, invoice_id: UUID) -> Payment | None:
         open_ = Payment.status == "processing"
         return await self.session.scalar(select(Payment).where(Payment.invoice_id == invoice_id, open_))
+
+    async def count(self) -> int:
+        return await self.session.scalar(select(func.count()).select_from(Payment)) or 0
+
+    async def following(self, after: UUID | None, *, limit: int) -> Sequence[Payment]:
+        """The next payments in the order of their ids; nobody changes them until the transaction ends."""
+        return (await self.session.scalars(following(select(Payment), Payment.id, after=after, limit=limit))).all()
 
 
 @dataclass(frozen=True, slots=True)

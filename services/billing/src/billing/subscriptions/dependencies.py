@@ -21,7 +21,7 @@ def build(session: Session, resources: Resources) -> Subscriptions:
     """Subscriptions in the transaction of `session`."""
     return Subscriptions(
         repository=SubscriptionRepository(session),
-        standing=_standing(session, resources),
+        standing=build_standing(session, resources),
         catalog=catalog.build(session, resources),
         collection=collection.build(session, resources),
         clock=resources.clock,
@@ -35,10 +35,11 @@ async def open_followers(_: Resources) -> AsyncGenerator[Followers]:
 
 
 def _follow(session: Session, resources: Resources) -> Follow:
-    return _standing(session, resources).follow
+    return build_standing(session, resources).follow
 
 
-def _standing(session: Session, resources: Resources) -> Standing:
+def build_standing(session: Session, resources: Resources) -> Standing:
+    """The states of subscriptions in the transaction of `session`."""
     return Standing(SubscriptionRepository(session), resources.events(session))
 
 

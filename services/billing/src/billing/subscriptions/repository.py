@@ -1,18 +1,21 @@
 """Every query on subscriptions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
+from billing.subscriptions.announcements import ANNOUNCED_AS
 from billing.subscriptions.models import Subscription, SubscriptionView
-from billing.tables import LOCKED, Rows, columns
+from billing.tables import LOCKED, Rows, columns, following
 from core.database import Position, Query, ReadSession, page_parameters, paged
 
 LIVE = ("incomplete", "trialing", "active", "past_due")
 
+_ANNOUNCED = Subscription.status.in_(ANNOUNCED_AS)
 # How a subscription is read, inside a transaction and outside.
 _SUBSCRIPTIONS: Rows = select(*columns(Subscription, SubscriptionView))
 _ONE = _SUBSCRIPTIONS.where(Subscription.id == bindparam("subscription_id"))
@@ -50,6 +53,14 @@ class SubscriptionRepository:
     async def view(self, subscription_id: UUID) -> SubscriptionView:
         row = (await self.session.execute(_ONE, {"subscription_id": subscription_id})).mappings().one()
         return SubscriptionView.model_validate(dict(row))
+
+    async def count_announced(self) -> int:
+        return await self.session.scalar(select(func.count()).select_from(Subscription).where(_ANNOUNCED)) or 0
+
+    async def announced(self, *, after: UUID | None, limit: int) -> Sequence[Subscription]:
+        """The next of them in the order of their ids; nobody changes them until the transaction ends."""
+        page = following(select(Subscription).where(_ANNOUNCED), Subscription.id, after=after, limit=limit)
+        return (await self.session.scalars(page)).all()
 
 
 @dataclass(frozen=True, slots=True)

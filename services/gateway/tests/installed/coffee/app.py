@@ -7,6 +7,7 @@ from sqlalchemy import text
 from coffee.settings import Settings
 from core.application import service
 from core.dependencies import ResourcesDep, Session
+from core.events import Event, Handlers
 from core.mail import Message
 from core.ports import Ports, Seed
 from core.resources import Resources
@@ -22,6 +23,15 @@ class Cup(BaseModel, extra="forbid"):
 
 
 router = Router(prefix="/v1/cups", tags=["cups"])
+
+
+handlers = Handlers()
+
+
+@handlers.once("cup.added", source="tea")
+async def put_beside(event: Event, session: Session, _: Resources) -> None:
+    """Keeps a cup of its own for each cup of tea."""
+    await session.execute(text("INSERT INTO cups VALUES (:name)"), {"name": f"beside {event.data['name']}"})
 
 
 @router.post("", status_code=201)
@@ -50,7 +60,7 @@ async def count_elsewhere(resources: ResourcesDep) -> int:
 
 def create_app(settings: Settings, ports: Ports = Ports()) -> FastAPI:
     """Builds coffee; opens nothing."""
-    return service("coffee", settings, ports, routers=[router])
+    return service("coffee", settings, ports, routers=[router], handlers=[handlers])
 
 
 async def seed_local(resources: Resources, seed: Seed) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from core.application import service
 from core.dependencies import ResourcesDep, Session
+from core.events import Announced, Announcements
 from core.mail import Message
 from core.ports import Ports, Seed
 from core.resources import Resources
@@ -21,13 +22,24 @@ class Cup(BaseModel, extra="forbid"):
     name: str
 
 
+announcements = Announcements()
+
+
+@announcements.tells("cup.added")
+class CupState(Announced):
+    """A cup."""
+
+    name: str
+
+
 router = Router(prefix="/v1/cups", tags=["cups"])
 
 
 @router.post("", status_code=201)
 async def add_cup(cup: Cup, session: Session, resources: ResourcesDep) -> Cup:
-    """Keeps a cup, and mails about it."""
+    """Keeps a cup, announces it, and mails about it."""
     await session.execute(text("INSERT INTO cups VALUES (:name)"), {"name": cup.name})
+    await resources.events(session).emit("cup.added", subject=cup.name, data=CupState(name=cup.name), sequence=1)
     await resources.mail.send(
         Message("drinker@example.com", cup.name, f"Your token: t-{cup.name}", token=f"t-{cup.name}")
     )
@@ -50,7 +62,7 @@ async def count_elsewhere(resources: ResourcesDep) -> int:
 
 def create_app(settings: Settings, ports: Ports = Ports()) -> FastAPI:
     """Builds tea; opens nothing."""
-    return service("tea", settings, ports, routers=[router])
+    return service("tea", settings, ports, routers=[router], announces=[announcements])
 
 
 async def seed_local(resources: Resources, seed: Seed) -> None:

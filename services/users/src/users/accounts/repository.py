@@ -1,13 +1,13 @@
 """Every query on people and their credentials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,8 @@ from core.database import Query, ReadSession
 from users.accounts.models import Credential, Role, Status, User
 
 _LIVE = text("status <> 'erased'")
+# Whom others know of; whoever comes or goes is not yet, or no longer, their concern.
+_ANNOUNCED = User.status.in_((Status.ACTIVE, Status.SUSPENDED))
 
 
 class UserRow(BaseModel, frozen=True):
@@ -141,3 +143,13 @@ class AccountRepository:
             .returning(User)
         )
         return await self.session.scalar(statement)
+
+    async def count_announced(self) -> int:
+        """How many users there are whom others know of."""
+        return await self.session.scalar(select(func.count()).select_from(User).where(_ANNOUNCED)) or 0
+
+    async def announced(self, *, after: UUID | None, limit: int) -> Sequence[User]:
+        """The next of them in the order of their ids; nobody changes them until the transaction ends."""
+        following = () if after is None else (User.id > after,)
+        page = select(User).where(_ANNOUNCED, *following).order_by(User.id).limit(limit)
+        return (await self.session.scalars(page.with_for_update(read=True))).all()

@@ -1,6 +1,6 @@
 """Registers people, has them prove their address, and says who knows the password of an account."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -11,6 +11,7 @@ from core.events import Events
 from core.ids import format_id, new_id
 from core.mail import Message
 from users.accounts import rules
+from users.accounts.announcements import UserState
 from users.accounts.models import Role, Status, User
 from users.accounts.provider import Passwords
 from users.accounts.repository import AccountRepository, UserRow
@@ -186,6 +187,18 @@ class Accounts:
         user = await self.repository.find(user_id)
         return None if user is None or user.email is None else rules.registration_notice(to=user.email)
 
+    async def count_announced(self) -> int:
+        """How many users others know of: those who have proven their address, and are not about to go."""
+        return await self.repository.count_announced()
+
+    async def retell(self, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Tells the next of them again as they are; their ids, in order."""
+        users = await self.repository.announced(after=after, limit=limit)
+        for user in users:
+            # Not as activated: that is a moment, and who greets newcomers must not greet everybody again.
+            await self._announce("user.updated", user)
+        return [user.id for user in users]
+
     def _refuse_weak(self, password: str, *, context: Collection[str]) -> None:
         policy = self.settings.passwords
         reason = rules.weakness(
@@ -212,9 +225,8 @@ class Accounts:
         await self.events.emit(REGISTRATION_REPEATED, subject=_mail_of(owner), data={"user_id": str(owner)})
 
     async def _announce(self, type_: str, user: User) -> None:
-        state = {name: getattr(user, name) for name in ("email", "name", "locale", "status", "roles")}
-        subject = format_id("usr", user.id)
-        await self.events.emit(type_, subject=subject, sequence=user.version, data={"id": subject, **state})
+        state = UserState.model_validate({"id": format_id("usr", user.id), "status": user.status})
+        await self.events.emit(type_, subject=state.id, sequence=user.version, data=state)
 
 
 def _mail_of(user_id: UUID) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import Position, Query, ReadSession, UtcDateTime, page_parameters, paged
@@ -95,3 +95,14 @@ class SessionRepository:
             which.append(UserSession.id == session_id)
         statement = update(UserSession).where(*which).values(revoked_at=now).returning(UserSession)
         return (await self.session.scalars(statement)).all()
+
+    async def count_ended(self, *, since: datetime) -> int:
+        """How many sessions were ended since then."""
+        ended = UserSession.revoked_at > since
+        return await self.session.scalar(select(func.count()).select_from(UserSession).where(ended)) or 0
+
+    async def ended(self, *, since: datetime, after: UUID | None, limit: int) -> Sequence[UserSession]:
+        """The next of them in the order of their ids; nobody changes them until the transaction ends."""
+        following = () if after is None else (UserSession.id > after,)
+        page = select(UserSession).where(UserSession.revoked_at > since, *following).order_by(UserSession.id)
+        return (await self.session.scalars(page.limit(limit).with_for_update(read=True))).all()

@@ -1,6 +1,6 @@
 """Signs people in, keeps them signed in, and ends that at once when asked to or when a token was stolen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,6 +12,7 @@ from core.ids import format_id, new_id
 from users.accounts.models import Status
 from users.accounts.rules import scopes_of
 from users.accounts.service import Accounts
+from users.sessions.announcements import SessionEnded
 from users.sessions.models import UserSession
 from users.sessions.repository import SessionRepository, SessionRow
 from users.sessions.rules import Origin, RefreshToken, Verdict, verdict
@@ -131,6 +132,19 @@ class Sessions:
         """Ends every session of a user."""
         await self._announce(await self.repository.revoke(user_id=user_id, now=self.clock.now()))
 
+    async def count_ended(self) -> int:
+        """How many sessions were ended that access tokens may still be shown of."""
+        return await self.repository.count_ended(since=self._oldest_token_at())
+
+    async def retell(self, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Tells the next of them again; their ids, in order."""
+        ended = await self.repository.ended(since=self._oldest_token_at(), after=after, limit=limit)
+        await self._announce(ended)
+        return [session.id for session in ended]
+
+    def _oldest_token_at(self) -> datetime:
+        return self.clock.now() - timedelta(seconds=self.settings.access_token_lifetime_s)
+
     def _grant(self, session: UserSession, *, roles: list[str]) -> Grant:
         return Grant(
             session=session,
@@ -147,15 +161,14 @@ class Sessions:
 
     async def _announce(self, ended: Iterable[UserSession]) -> None:
         for session in ended:
-            subject = format_id("ses", session.id)
-            data = {
-                "id": subject,
-                "user_id": format_id("usr", session.user_id),
-                "revoked_at": session.revoked_at,
-                # Until then, a service that does not ask us might still believe a token of this session.
-                "access_token_lifetime_s": self.settings.access_token_lifetime_s,
-            }
-            await self.events.emit("session.revoked", subject=subject, sequence=session.refresh_counter + 1, data=data)
+            assert session.revoked_at is not None  # noqa: S101 - it has ended
+            state = SessionEnded(
+                id=format_id("ses", session.id),
+                revoked_at=session.revoked_at,
+                access_token_lifetime_s=self.settings.access_token_lifetime_s,
+            )
+            sequence = session.refresh_counter + 1
+            await self.events.emit("session.revoked", subject=state.id, sequence=sequence, data=state)
 
 
 def _is_live(session: UserSession, now: datetime) -> bool:

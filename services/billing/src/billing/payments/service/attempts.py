@@ -1,9 +1,12 @@
 """How payments begin and end, and what is refused on the way."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from billing.money import Money
+from billing.payments.announcements import PaymentState
 from billing.payments.models import Payment, PaymentMethod
 from billing.payments.provider import Outcome
 from billing.payments.repository import PaymentRepository
@@ -107,15 +110,26 @@ class Payments:
         subject, data = f"{payment_id}/settlement", {"id": payment_id}
         await self.events.emit("payment.settle", subject=subject, data=data, delay=self.settle_after)
 
+    async def count_announced(self) -> int:
+        """How many payments there are."""
+        return await self.repository.count()
+
+    async def retell(self, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Tells the next ones again as they are; their ids, in order."""
+        payments = await self.repository.following(after, limit=limit)
+        for payment in payments:
+            await self._announce(payment)
+        return [payment.id for payment in payments]
+
     async def _announce(self, payment: Payment) -> None:
-        data = {
-            "id": format_id("pay", payment.id),
-            "invoice_id": format_id("inv", payment.invoice_id),
-            "status": payment.status,
-            "decline_code": payment.decline_code,
-            "amount": {"amount": payment.amount_minor, "currency": payment.currency},
-        }
-        await self.events.emit(f"payment.{payment.status}", subject=data["id"], sequence=payment.sequence, data=data)
+        state = PaymentState(
+            id=format_id("pay", payment.id),
+            invoice_id=format_id("inv", payment.invoice_id),
+            status=payment.status,
+            decline_code=payment.decline_code,
+            amount=Money(amount=payment.amount_minor, currency=payment.currency),
+        )
+        await self.events.emit(f"payment.{payment.status}", subject=state.id, sequence=payment.sequence, data=state)
 
 
 def refuse_unless_succeeded(payment: Payment) -> None:

@@ -1,8 +1,11 @@
 """The states of a subscription."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from billing.invoices.models import Invoice
+from billing.subscriptions.announcements import ANNOUNCED_AS, SubscriptionState
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.repository import SubscriptionRepository
 from core.events import Events
@@ -18,7 +21,7 @@ class Standing:
 
     async def create(self, subscription: Subscription) -> None:
         await self.repository.add(subscription)
-        await self._announce(subscription, "subscription.created")
+        await self._announce(subscription)
 
     async def follow(self, invoice: Invoice) -> None:
         """Activates the subscription that waited for this invoice to be paid."""
@@ -29,16 +32,30 @@ class Standing:
             subscription.status = "active"
             subscription.sequence += 1
             await self.repository.flush()
-            await self._announce(subscription, "subscription.activated")
+            await self._announce(subscription)
 
-    async def _announce(self, subscription: Subscription, event: str) -> None:
-        data = {
-            "id": format_id("sub", subscription.id),
-            "customer_id": format_id("cus", subscription.customer_id),
-            "plan_id": format_id("plan", subscription.plan_id),
-            "price_id": format_id("price", subscription.price_id),
-            "quantity": subscription.quantity,
-            "status": subscription.status,
-            "current_period_end": subscription.current_period_end.isoformat(),
-        }
-        await self.events.emit(event, subject=data["id"], sequence=subscription.sequence, data=data)
+    async def count_announced(self) -> int:
+        """How many subscriptions others know of."""
+        return await self.repository.count_announced()
+
+    async def retell(self, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Tells the next of them again as they are; their ids, in order."""
+        subscriptions = await self.repository.announced(after=after, limit=limit)
+        for subscription in subscriptions:
+            await self._announce(subscription)
+        return [subscription.id for subscription in subscriptions]
+
+    async def _announce(self, subscription: Subscription) -> None:
+        state = SubscriptionState.model_validate(
+            {
+                "id": format_id("sub", subscription.id),
+                "customer_id": format_id("cus", subscription.customer_id),
+                "plan_id": format_id("plan", subscription.plan_id),
+                "price_id": format_id("price", subscription.price_id),
+                "quantity": subscription.quantity,
+                "status": subscription.status,
+                "current_period_end": subscription.current_period_end,
+            }
+        )
+        type_ = ANNOUNCED_AS[subscription.status]
+        await self.events.emit(type_, subject=state.id, sequence=subscription.sequence, data=state)

@@ -1,0 +1,32 @@
+"""What is told about subscriptions to other services."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Literal
+
+from core.events import Announced, Announcements
+
+announcements = Announcements()
+
+# By what a subscription came to where it is.
+ANNOUNCED_AS: Mapping[str, str] = MappingProxyType(
+    {
+        "incomplete": "subscription.created",
+        "trialing": "subscription.created",
+        "active": "subscription.activated",
+    }
+)
+
+
+@announcements.tells("subscription.created", "subscription.activated")
+class SubscriptionState(Announced):
+    """What a customer has a right to and until when, for whoever lets them use it."""
+
+    id: str
+    customer_id: str
+    plan_id: str
+    price_id: str
+    quantity: int
+    status: Literal["incomplete", "trialing", "active"]
+    current_period_end: datetime
