@@ -50,6 +50,7 @@ def relocked(**packages: Package | None) -> Sources:
         ("docs/operations.md", set()),
         ("docs/decisions/picture.svg", set()),
         ("docs/first-service.md", {"workspace"}),
+        ("docs/events.md", {"workspace"}),
         ("README.md", set()),
         ("bench/load.py", set()),
         ("dev", EVERYTHING),

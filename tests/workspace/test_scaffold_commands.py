@@ -55,7 +55,11 @@ def no_users(tree: Path) -> None:
 def test_a_service_is_written_locked_installed_migrated_documented_and_formatted(tree, ran):
     new_service(tree, "otters", slice_name="baskets", singular=None)
     assert git(tree, "status", "--porcelain").splitlines() == ["M pyproject.toml", "?? services/otters/"]
-    assert {path.name for path in (tree / "services/otters").rglob("*baskets*")} == {"baskets", "test_baskets.py"}
+    assert {path.name for path in (tree / "services/otters").rglob("*baskets*")} == {
+        "baskets",
+        "test_baskets.py",
+        "test_baskets_events.py",
+    }
     written = b"".join(state(tree / "services/otters").values()).decode()
     assert not re.findall(r"(?i)acme|widget|wdg", written)
     assert ran == [
@@ -94,7 +98,8 @@ STEPS_OF_SERVICE = [
 ]
 STEPS_OF_SLICE = [
     (slices, "write"),
-    (slices, "add_router"),
+    (slices, "add_declarations"),
+    (slices, "add_rows"),
     (registration, "add_slice"),
     (programs, "command"),
     (programs, "put_in_order"),

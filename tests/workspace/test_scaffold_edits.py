@@ -4,15 +4,21 @@ import re
 
 import pytest
 from workspace.members import dependents, members_of
+from workspace.scaffold.page import add_rows
 from workspace.scaffold.refusals import Refused
 from workspace.scaffold.registration import add_service, add_slice, remove_service
 from workspace.scaffold.snapshot import Snapshot
 from workspace.scaffold.template import Names
-from workspace.scaffold.wiring import add_router
+from workspace.scaffold.wiring import add_declarations
 
 BASKETS = Names("otters", "baskets", "basket", "bas")
 IMPORTS = "from core.application import service\n\n\n"
-IMPORTED = "from otters.baskets.router import router as {}\n"
+DECLARED = {"announces": "announcements", "handlers": "handlers", "replays": "replays"}
+IMPORTED = "from otters.baskets.router import router as {}\n" + "".join(
+    f"from otters.baskets.{name} import {name} as baskets_{name}\n" for name in DECLARED.values()
+)
+# What else a slice declares, where the service is given nothing of it.
+MORE = ", ".join(f"{argument}=[baskets_{name}]" for argument, name in DECLARED.items())
 
 
 def test_what_registers_a_service_can_be_taken_back(project, tmp_path):
@@ -68,40 +74,61 @@ def test_a_member_that_needs_a_service_is_found(tmp_path, declared):
 @pytest.mark.parametrize(
     ("call", "added", "alias"),
     [
-        ('service("otters", routers=[])', 'service("otters", routers=[baskets_router,])', "baskets_router"),
-        ('service("otters", routers=())', 'service("otters", routers=(baskets_router,))', "baskets_router"),
-        ("service(routers=(a_router,))", "service(routers=(a_router, baskets_router,))", "baskets_router"),
-        ("service(routers=[a, b])", "service(routers=[a, b, baskets])", "baskets"),
-        ("service(routers=[a, b(c)], more=[d])", "service(routers=[a, b(c), baskets], more=[d])", "baskets"),
+        ('service("otters", routers=[])', f'service("otters", routers=[baskets_router,], {MORE})', "baskets_router"),
+        ('service("otters", routers=())', f'service("otters", routers=(baskets_router,), {MORE})', "baskets_router"),
+        ("service(routers=(a_router,))", f"service(routers=(a_router, baskets_router,), {MORE})", "baskets_router"),
+        ("service(routers=[a, b])", f"service(routers=[a, b, baskets], {MORE})", "baskets"),
+        ("service(routers=[a, b(c)], more=[d])", f"service(routers=[a, b(c), baskets], more=[d], {MORE})", "baskets"),
         (
             "service(\n    routers=[\n        ö,  # it\n    ],\n)",
-            "service(\n    routers=[\n        ö, baskets,  # it\n    ],\n)",
+            f"service(\n    routers=[\n        ö, baskets,  # it\n    ], {MORE},\n)",
             "baskets",
         ),
-        ("service(routers=[(a)])", "service(routers=[(a), baskets])", "baskets"),
+        ("service(routers=[(a)])", f"service(routers=[(a), baskets], {MORE})", "baskets"),
         (
             "service(routers=[*x, (\n    a  # one\n) # two\n, # three\n])",
-            "service(routers=[*x, (\n    a  # one\n) # two\n, baskets, # three\n])",
+            f"service(routers=[*x, (\n    a  # one\n) # two\n, baskets, # three\n], {MORE})",
             "baskets",
         ),
-        ("service(x=baskets, routers=[a])", "service(x=baskets, routers=[a, baskets_router])", "baskets_router"),
+        (
+            "service(x=baskets, routers=[a])",
+            f"service(x=baskets, routers=[a, baskets_router], {MORE})",
+            "baskets_router",
+        ),
     ],
 )
 def test_a_router_is_listed_last(tmp_path, call, added, alias):
     app = tmp_path / "app.py"
     app.write_text(f'"""Otters."""\n\n{IMPORTS}app = {call}\n')
-    add_router(app, BASKETS)
+    add_declarations(app, BASKETS)
     assert app.read_text() == f'"""Otters."""\n\n{IMPORTED.format(alias)}{IMPORTS}app = {added}\n'
+
+
+def test_what_a_slice_declares_is_listed_where_others_of_its_service_are(tmp_path):
+    app = tmp_path / "app.py"
+    app.write_text(f"{IMPORTS}app = service(handlers=(a,), replays=[], routers=[b], announces=[c])\n")
+    add_declarations(app, BASKETS)
+    given = "handlers=(a, baskets_handlers,), replays=[baskets_replays,], routers=[b, baskets]"
+    assert app.read_text().endswith(f"app = service({given}, announces=[c, baskets_announcements])\n")
+
+
+@pytest.mark.parametrize("argument", DECLARED)
+def test_an_app_that_lists_no_declarations_where_they_are_looked_for_is_refused(tmp_path, argument):
+    app = tmp_path / "app.py"
+    app.write_text(f"{IMPORTS}app = service(routers=[a], {argument}=ALL)\n")
+    with pytest.raises(Refused, match=rf"app\.py does not call service\(\.\.\., {argument}=\[\.\.\.\]\), where"):
+        add_declarations(app, BASKETS)
+    assert app.read_text() == f"{IMPORTS}app = service(routers=[a], {argument}=ALL)\n"
 
 
 def test_lines_end_as_they_did(tmp_path):
     app = tmp_path / "app.py"
     app.write_bytes(b'"""Otters.\x0c"""\r\nfrom a import service\r\napp = service(routers=[a])\r\n')
-    add_router(app, BASKETS)
-    assert app.read_bytes().splitlines(keepends=True)[-3:] == [
-        b"from otters.baskets.router import router as baskets\r\n",
+    add_declarations(app, BASKETS)
+    assert app.read_bytes().splitlines(keepends=True)[1:] == [
+        *IMPORTED.format("baskets").replace("\n", "\r\n").encode().splitlines(keepends=True),
         b"from a import service\r\n",
-        b"app = service(routers=[a, baskets])\r\n",
+        f"app = service(routers=[a, baskets], {MORE})\r\n".encode(),
     ]
 
 
@@ -118,8 +145,40 @@ def test_an_app_without_one_list_of_routers_is_refused(tmp_path, call):
     app = tmp_path / "app.py"
     app.write_text(f"{IMPORTS}app = {call}\n")
     with pytest.raises(Refused, match=r"app\.py does not call service\(\.\.\., routers=\[\.\.\.\]\) once"):
-        add_router(app, BASKETS)
+        add_declarations(app, BASKETS)
     assert app.read_text() == f"{IMPORTS}app = {call}\n"
+
+
+HEAD = "## What it tells again\n\n| what | which |\n|---|---|\n"
+ROW = "| `baskets` | all that there are |\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# otters\n", None),
+        (f"# otters\n\n{HEAD}| `pups` | all |\n", f"# otters\n\n{HEAD}| `pups` | all |\n{ROW}"),
+        (f"{HEAD}| `pups` | all |\n\nIn order.\n\n## More\n", f"{HEAD}| `pups` | all |\n{ROW}\nIn order.\n\n## More\n"),
+        ("## What it tells again\n\nNothing.\n\n## More\n\n| a |\n", f"{HEAD}{ROW}\nNothing.\n\n## More\n\n| a |\n"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_a_slice_tells_again_gets_a_row_on_the_page_of_its_service(tmp_path, before, after, end):
+    page = tmp_path / "README.md"
+    page.write_bytes(before.replace("\n", end).encode())
+    add_rows(page, BASKETS)
+    written = page.read_bytes().decode()
+    announced = "## Events it announces\n\n| type | fields | when |\n|---|---|---|\n| `basket.made` |"
+    # A section that was not there comes last.
+    begins = f"{after or before}\n{announced}".replace("\n", end)
+    assert written.startswith(begins)
+    assert written.count(ROW.replace("\n", end)) == 1
+    assert written.count("\n") == written.count(end)
+
+
+def test_a_service_without_a_page_is_refused(tmp_path):
+    with pytest.raises(Refused, match=r"README\.md is not there: write it first"):
+        add_rows(tmp_path / "README.md", BASKETS)
 
 
 def test_a_snapshot_is_what_files_and_folders_were(tmp_path):

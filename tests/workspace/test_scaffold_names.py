@@ -64,7 +64,7 @@ def test_a_slice_is_refused_for_what_one_of_it_would_be_called():
 
 
 @pytest.mark.parametrize(
-    "slice_name", ["pages", "sessions", "queries", "callers", "clocks", "owners", "notes", "bodies"]
+    "slice_name", ["pages", "sessions", "queries", "callers", "events", "clocks", "owners", "notes", "bodies"]
 )
 def test_a_slice_that_the_code_of_the_template_would_mistake_is_refused(slice_name):
     with pytest.raises(Refused, match="would mean two things in its code"):
@@ -180,12 +180,16 @@ def test_a_free_name_is_taken(project, service):
         ("catalog", "product", "src/billing/catalog already"),
         ("money", "coin", "src/billing/money.py already"),
         ("retries", None, "tests/test_retries.py already"),
+        ("delays", None, "tests/test_delays_events.py already"),
+        ("refunds", None, r"^billing has an event 'refund\.made' already, which the slice would have as well\.$"),
         ("prices", None, "a table, a tag or a path 'prices' already"),
         ("deals", "plan", "a class 'Plan[A-Za-z]*' already"),
     ],
 )
 def test_a_slice_that_would_clash_with_the_service_is_refused(tree, slice_name, singular, reason):
-    (tree / "services/billing/tests/test_retries.py").touch()
+    for name in ("retries", "delays_events"):
+        (tree / f"services/billing/tests/test_{name}.py").touch()
+    (tree / "services/billing/src/billing/payments/announcements.py").write_text('announcements.tells("refund.made")')
     trees = [parsed(module) for module in sorted(tree.glob("services/billing/src/**/*.py"))]
     with pytest.raises(Refused, match=reason):
         check_slice(tree, named("billing", slice_name, singular), trees)

@@ -3,11 +3,22 @@
 import ast
 import builtins
 import keyword
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from workspace.scaffold.refusals import Refused
-from workspace.scaffold.template import TEMPLATE, WORDS, Names, parts_of_service
+from workspace.scaffold.template import (
+    PACKAGE_OF_SLICE,
+    SINGULAR,
+    TEMPLATE,
+    WORDS,
+    Names,
+    parts_of_service,
+    parts_of_slice,
+)
+
+EVENT = re.compile(rf"{SINGULAR}\.[a-z_]+")
 
 
 def collisions(names: Names) -> set[str]:
@@ -26,8 +37,16 @@ def is_reserved(name: str) -> bool:
 
 def classes_of_slice(names: Names) -> set[str]:
     """The classes that the slice would have."""
-    trees = [parsed(TEMPLATE / part) for part in parts_of_service() if part.suffix == ".py"]
-    return {names.put(name) for name in classes(trees) if WORDS.search(name)}
+    return {names.put(name) for name in classes(_trees_of_slice())}
+
+
+def events_of_slice(names: Names) -> set[str]:
+    """The types of events that the slice would have."""
+    return {names.put(text) for text in texts(_trees_of_slice()) if EVENT.fullmatch(text)}
+
+
+def _trees_of_slice() -> list[ast.Module]:
+    return [parsed(TEMPLATE / part) for part in parts_of_slice() if PACKAGE_OF_SLICE in part.parents]
 
 
 def parsed(file: Path) -> ast.Module:

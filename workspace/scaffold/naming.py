@@ -9,7 +9,7 @@ import inflection
 from core.services import CHASSIS_TABLES
 from workspace.scaffold.identifiers import collisions, is_reserved
 from workspace.scaffold.refusals import Refused
-from workspace.scaffold.template import TEST_OF_SLICE, Names, modules, parts_of_service
+from workspace.scaffold.template import TESTS_OF_SLICE, Names, modules, parts_of_service
 
 # The template's lines, and what PostgreSQL and core derive from a name, stay within their limits up to this length.
 CHARACTERS_MAX = 25
@@ -65,7 +65,7 @@ def _check_slice(names: Names) -> None:
 
 
 def _has_test(slice_name: str) -> bool:
-    return Path("tests", f"test_{slice_name}.py") in set(parts_of_service()) - {TEST_OF_SLICE}
+    return Path("tests", f"test_{slice_name}.py") in set(parts_of_service()) - {*TESTS_OF_SLICE}
 
 
 def _prefix(singular: str, slice_name: str, used: Collection[str]) -> str:

@@ -6,11 +6,12 @@ from workspace.scaffold import programs, registration
 from workspace.scaffold.all_or_nothing import all_or_nothing
 from workspace.scaffold.identifiers import parsed, texts
 from workspace.scaffold.naming import named
+from workspace.scaffold.page import add_rows
 from workspace.scaffold.progress import say, step
 from workspace.scaffold.template import Names, parts_of_slice, rendered, write
 from workspace.scaffold.turns import check_clean, noted, turn
 from workspace.scaffold.vacancy import check_slice, check_visible
-from workspace.scaffold.wiring import add_router
+from workspace.scaffold.wiring import add_declarations
 
 NEXT = """
 {service} has a slice {slice}, at /{service}/v1/{slice}. Next:
@@ -56,8 +57,10 @@ def _make(root: Path, folder: Path, names: Names, files: dict[Path, str]) -> Non
         programs.command(root, names.service, "migrate", "check")
     with step(f"write services/{names.service}/src/{names.service}/{names.slice}"):
         write(files)
-    with step("list its router in app.py"):
-        add_router(app, names)
+    with step("list what it declares in app.py"):
+        add_declarations(app, names)
+    with step("add its events to README.md"):
+        add_rows(folder / "README.md", names)
     with step("register it in pyproject.toml"):
         registration.add_slice(root / "pyproject.toml", names)
     with step(f"{names.service} migrate new {names.slice}"):

@@ -9,7 +9,8 @@ import inflection
 
 TEMPLATE = Path(__file__).parents[1] / "template"
 SERVICE, SLICE, SINGULAR, PREFIX = "acme", "widgets", "widget", "wdg"
-PACKAGE_OF_SLICE, TEST_OF_SLICE = Path("src", SERVICE, SLICE), Path("tests", f"test_{SLICE}.py")
+PACKAGE_OF_SLICE = Path("src", SERVICE, SLICE)
+TESTS_OF_SLICE = (Path("tests", f"test_{SLICE}.py"), Path("tests", f"test_{SLICE}_events.py"))
 # Of two words that begin alike, the longer one is looked for first.
 WORDS = re.compile(r"acme|ACME|Acme|widgets|WIDGETS|Widgets|widget|WIDGET|Widget|wdg")
 
@@ -39,7 +40,7 @@ def parts_of_service() -> list[Path]:
 
 def parts_of_slice() -> list[Path]:
     """The files of the template that are its slice."""
-    return [part for part in parts_of_service() if part == TEST_OF_SLICE or PACKAGE_OF_SLICE in part.parents]
+    return [part for part in parts_of_service() if part in TESTS_OF_SLICE or PACKAGE_OF_SLICE in part.parents]
 
 
 def modules() -> set[str]:

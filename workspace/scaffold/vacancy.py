@@ -13,10 +13,10 @@ from packaging.utils import canonicalize_name
 
 from workspace.members import members_of
 from workspace.scaffold import worktree
-from workspace.scaffold.identifiers import classes, classes_of_slice, parsed, texts
+from workspace.scaffold.identifiers import classes, classes_of_slice, events_of_slice, parsed, texts
 from workspace.scaffold.naming import check_form
 from workspace.scaffold.refusals import Refused
-from workspace.scaffold.template import TEST_OF_SLICE, Names
+from workspace.scaffold.template import TESTS_OF_SLICE, Names
 
 # What PostgreSQL keeps for itself (template databases, predefined roles): a service's database and role have its name.
 DATABASES = re.compile(r"postgres|template[01]|public|pg_.*")
@@ -43,11 +43,14 @@ def check_slice(root: Path, names: Names, trees: list[ast.Module]) -> None:
     """
     folder = root / "services" / names.service
     package = folder / "src" / names.service
-    for path in (package / names.slice, package / f"{names.slice}.py", folder / names.put(str(TEST_OF_SLICE))):
+    tests = (folder / names.put(str(test)) for test in TESTS_OF_SLICE)
+    for path in (package / names.slice, package / f"{names.slice}.py", *tests):
         if path.exists():
             raise Refused(f"{names.service} has {path.relative_to(folder)} already: choose another name.")
     if taken := texts(trees) & {names.slice, f"/v1/{names.slice}"}:
         raise Refused(f"{names.service} has a table, a tag or a path {min(taken)!r} already: choose another name.")
+    if taken := texts(trees) & events_of_slice(names):
+        raise Refused(f"{names.service} has an event {min(taken)!r} already, which the slice would have as well.")
     if taken := classes(trees) & classes_of_slice(names):
         raise Refused(f"{names.service} has a class {min(taken)!r} already, which the slice would have as well.")
 

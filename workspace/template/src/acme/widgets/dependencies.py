@@ -4,13 +4,22 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from acme.widgets.repository import WidgetQueries, WidgetRepository
-from acme.widgets.service import Widgets, WidgetViews
-from core.dependencies import Caller, ClockDep, ReadSession, Session
+from acme.widgets.repository import EveryWidget, WidgetQueries, WidgetRepository
+from acme.widgets.service import WidgetReplay, Widgets, WidgetViews
+from core.dependencies import Caller, ReadSession, ResourcesDep, Session
+from core.resources import Resources
 
 
-async def _widgets(caller: Caller, session: Session, clock: ClockDep) -> Widgets:
-    return Widgets(WidgetRepository(session, caller.subject), clock, caller.subject)
+def build(session: Session, resources: Resources, *, owner: str) -> Widgets:
+    return Widgets(WidgetRepository(session, owner), resources.events(session), resources.clock, owner)
+
+
+def build_replay(session: Session, resources: Resources) -> WidgetReplay:
+    return WidgetReplay(EveryWidget(session), resources.events(session))
+
+
+async def _widgets(caller: Caller, session: Session, resources: ResourcesDep) -> Widgets:
+    return build(session, resources, owner=caller.subject)
 
 
 async def _views(caller: Caller, reads: ReadSession) -> WidgetViews:

@@ -1,11 +1,12 @@
-"""Every query of widgets; each names the owner, so that nobody else's are found."""
+"""Every query of widgets; one for a request names the owner, so that nobody else's are found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from acme.widgets.models import Widget
@@ -44,6 +45,12 @@ class WidgetRepository:
         own = select(Widget).where(Widget.owner == self.owner, Widget.id == widget_id)
         return await self.session.scalar(own.with_for_update())
 
+    async def first_locked(self, *, until: datetime, limit: int) -> Sequence[Widget]:
+        """Some of those made until then, the oldest first; nobody changes them until the transaction ends."""
+        own = select(Widget).where(Widget.owner == self.owner, Widget.created_at <= until)
+        first = own.order_by(Widget.created_at, Widget.id).limit(limit)
+        return (await self.session.scalars(first.with_for_update())).all()
+
     async def flush(self) -> None:
         """Writes what has changed, which counts its version up."""
         await self.session.flush()
@@ -51,6 +58,22 @@ class WidgetRepository:
     async def remove(self, widget: Widget) -> None:
         await self.session.delete(widget)
         await self.session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class EveryWidget:
+    """The widgets of all owners, which no request asks for."""
+
+    session: AsyncSession
+
+    async def count(self) -> int:
+        return await self.session.scalar(select(func.count()).select_from(Widget)) or 0
+
+    async def after(self, widget_id: UUID | None, *, limit: int) -> Sequence[Widget]:
+        """The next ones in the order of their ids; nobody changes them until the transaction ends."""
+        widgets = select(Widget).order_by(Widget.id).limit(limit).with_for_update(read=True)
+        following = widgets if widget_id is None else widgets.where(Widget.id > widget_id)
+        return (await self.session.scalars(following)).all()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from operator import attrgetter
 from fastapi import Depends
 
 from acme.widgets.dependencies import WidgetsDep, WidgetViewsDep
-from acme.widgets.schemas import WidgetCreate, WidgetId, WidgetPatch, WidgetRead
+from acme.widgets.schemas import WidgetClearance, WidgetCreate, WidgetId, WidgetPatch, WidgetRead
 from core.dependencies import Conditional, Created, ETag, IfMatch, PageDep, idempotent, limited
 from core.routing import Router
 from core.web.pages import PageOf
@@ -28,6 +28,12 @@ async def list_widgets(views: WidgetViewsDep, page: PageDep) -> PageOf[WidgetRea
     """Lists the caller's own, the oldest first."""
     rows = await views.page(after=page.after, limit=page.limit)
     return page.of(rows, item=WidgetRead.of, position=attrgetter("created_at", "id"))
+
+
+@router.delete("", status_code=202)
+async def clear_widgets(widgets: WidgetsDep) -> WidgetClearance:
+    """Removes all of the caller's own, soon after the answer."""
+    return WidgetClearance(until=await widgets.clear())
 
 
 @router.get("/{widget_id}")

@@ -38,3 +38,9 @@ class WidgetRead(BaseModel, from_attributes=True):
     @classmethod
     def of(cls, widget: Widget | WidgetRow) -> Self:
         return cls.model_validate(widget)
+
+
+class WidgetClearance(BaseModel):
+    """What is removed soon after the answer: all that were made until then."""
+
+    until: datetime

@@ -1,0 +1,39 @@
+"""Adds what a slice announces, handles and tells again to the tables on the page of its service."""
+
+import re
+from pathlib import Path
+
+from workspace.scaffold.refusals import Refused
+from workspace.scaffold.template import TEMPLATE, Names
+
+# A section that has a table, up to its last row.
+SECTION = re.compile(r"^## (?P<heading>.+)\n\n(?P<head>\|.+\n\|[-|]+\n)(?P<rows>(?:\|.+\n)+)", re.MULTILINE)
+
+
+def add_rows(page: Path, names: Names) -> None:
+    """Adds the rows of the template's tables, with the table where there is none of its heading.
+
+    Raises:
+        Refused: there is no such page.
+    """
+    if not page.exists():
+        raise Refused(f"{page} is not there: write it first, with what the service is for.")
+    # With the line ends of whoever wrote it.
+    text = page.read_bytes().decode()
+    end = "\r\n" if "\r\n" in text else "\n"
+    text = text.replace("\r\n", "\n")
+    for section in SECTION.finditer(names.put((TEMPLATE / "README.md").read_text())):
+        text = _added(text, section)
+    page.write_bytes(text.replace("\n", end).encode())
+
+
+def _added(text: str, section: re.Match[str]) -> str:
+    heading = re.search(rf"^## {re.escape(section['heading'])}\n", text, re.MULTILINE)
+    if heading is None:
+        return f"{text.rstrip()}\n\n{section[0]}"
+    below = text[heading.end() :].partition("\n## ")[0]
+    rows = list(re.finditer(r"^\|.*\n", below, re.MULTILINE))
+    if not rows:
+        return f"{text[: heading.end()]}\n{section['head']}{section['rows']}{text[heading.end() :]}"
+    last = heading.end() + rows[-1].end()
+    return text[:last] + section["rows"] + text[last:]
