@@ -1,7 +1,7 @@
 """Every group that is measured, by the name it is asked for."""
 
 from bench.figures import Group
-from bench.groups import chain, layers, over_http, processes, routing, writes
+from bench.groups import chain, events, layers, over_http, processes, routing, writes
 
 GROUPS: dict[str, Group] = {
     "chain": chain.GROUP,
@@ -9,5 +9,8 @@ GROUPS: dict[str, Group] = {
     "routing": routing.GROUP,
     "http": over_http.GROUP,
     "writes": writes.GROUP,
+    "events": events.SOON,
+    "relay": events.MANY,
+    "idle relay": events.IDLE,
     "processes": processes.GROUP,
 }
