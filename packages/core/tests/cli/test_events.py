@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from core.application import service
-from core.events import dead as dead_events
+from core.events.upkeep import dead as dead_events
 
 URL = "postgresql://u:hunter2-canary@127.0.0.1:1/d"
 HANDLER = "example.things.handlers.announce_thing"

@@ -12,7 +12,8 @@ import pytest
 from example.things import handlers as things_handlers
 
 from core.application import service
-from core.events import Handlers, orphans
+from core.events import Handlers
+from core.events.upkeep import orphans
 
 HANDLER = "example.things.handlers.announce_thing"
 OLD = "example.things.handlers.tell_thing"

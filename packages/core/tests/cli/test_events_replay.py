@@ -13,7 +13,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from core.application import service
 from core.errors import Conflict
-from core.events import Replays, replaying
+from core.events import Replays
+from core.events.upkeep import replaying
 
 THING = "00000000-0000-7000-8000-{:012}"
 SENT = "What is not sent yet stands in the outbox; a running example sends it."

@@ -130,7 +130,7 @@ async def test_neither_table_is_told_of_as_the_other(backlog, metrics, add, queu
 async def test_of_a_long_backlog_the_first_ones_are_counted_and_the_dead_ones_all_the_same(
     backlog, measured, add, monkeypatch
 ):
-    monkeypatch.setattr("core.events.backlog.EVENTS_COUNTED_MAX", 3)
+    monkeypatch.setattr("core.events.upkeep.backlog.EVENTS_COUNTED_MAX", 3)
     await add({"due_at": func.now() - timedelta(seconds=90)}, *[{}] * 4, *[{"dead_at": func.now()}] * 2)
     await backlog.measure()
     events, oldest_s = measured()

@@ -11,7 +11,7 @@ from core.cli.applications import application_of, run_opened
 from core.cli.arguments import Yes
 from core.cli.orphaned_events import discard_orphaned
 from core.cli.progress import ProgressLine, grouped
-from core.events.dead import Chosen, DeadEvent, DeadEvents
+from core.events.upkeep.dead import Chosen, DeadEvent, DeadEvents
 
 T = TypeVar("T")
 Ids = Annotated[list[UUID] | None, typer.Argument(metavar="ID...", help="The events, as `dead` shows them.")]

@@ -12,8 +12,8 @@ from core.cli.orphaned_events import orphaned_line, rename
 from core.cli.replay import replay
 from core.database import Database
 from core.events import Announced, Catalogue, Subscription
-from core.events.backlog import EVENTS_COUNTED_MAX, INBOX_COUNTS, OUTBOX_COUNTS
-from core.events.orphans import Orphaned, Orphans
+from core.events.upkeep.backlog import EVENTS_COUNTED_MAX, INBOX_COUNTS, OUTBOX_COUNTS
+from core.events.upkeep.orphans import Orphaned, Orphans
 
 events_cli = typer.Typer(
     help="Show what is announced and handled; see to events that were given up, or have no handler; replay."

@@ -9,8 +9,8 @@ from core.cli.applications import application_of, run_opened
 from core.cli.arguments import Handler, Yes, refuse_unknown
 from core.cli.progress import ProgressLine, grouped
 from core.database import Database
-from core.events.dead import Chosen, DeadEvents
-from core.events.forgetting import Forgetting
+from core.events.upkeep.dead import Chosen, DeadEvents
+from core.events.upkeep.forgetting import Forgetting
 
 _UNDONE = "Retried after this, they would undo what is newer: discard them first."
 

@@ -11,8 +11,8 @@ from core.cli.arguments import Handler, Yes, refuse_unknown
 from core.cli.progress import ProgressLine, grouped
 from core.database import Database
 from core.events import Catalogue
-from core.events.orphans import Orphaned, Orphans
-from core.events.renaming import Renaming
+from core.events.upkeep.orphans import Orphaned, Orphans
+from core.events.upkeep.renaming import Renaming
 
 Old = Annotated[str, typer.Argument(metavar="OLD", help="The name that it had.")]
 # In a rolling deployment, or after a rollback.

@@ -13,7 +13,7 @@ from core.application import ChassisApp
 from core.cli.applications import application_of, run_opened
 from core.cli.progress import ProgressLine, grouped
 from core.events import Replay
-from core.events.replaying import Progress, Replaying
+from core.events.upkeep.replaying import Progress, Replaying
 from core.resources import Resources
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="What to tell; without a name, everything.")]

@@ -1,15 +1,15 @@
 """Events: stored with the change that they announce, carried by a bus, handled once by each service they concern."""
 
-from core.events.announcements import Announced, Announcements, UndeclaredEvent
-from core.events.backlog import Backlog
 from core.events.catalogue import Catalogue
+from core.events.declarations.announcements import Announced, Announcements, UndeclaredEvent
+from core.events.declarations.handlers import Handlers, Subscription
+from core.events.declarations.replays import Replay, Replays
 from core.events.event import Event
-from core.events.handlers import Handlers, Subscription
 from core.events.inbox import Dispatcher, Inbox
 from core.events.outbox import Events, Outbox, Relay
-from core.events.replays import Replay, Replays
-from core.events.retention import Retention
 from core.events.tables import events_metadata
+from core.events.upkeep.backlog import Backlog
+from core.events.upkeep.retention import Retention
 
 __all__ = [
     "Announced",

@@ -7,10 +7,10 @@ from typing import Self
 from opentelemetry.trace import Tracer
 
 from core.clock import Clock
-from core.events.announcements import Announced, Announcements, joined
-from core.events.handlers import Handlers, Subscription
+from core.events.declarations.announcements import Announced, Announcements, joined
+from core.events.declarations.handlers import Handlers, Subscription
+from core.events.declarations.replays import Replay, Replays
 from core.events.outbox import Outbox
-from core.events.replays import Replay, Replays
 from core.tracing import NO_TRACER
 
 

@@ -14,7 +14,7 @@ from opentelemetry.trace import Tracer
 from sqlalchemy import tuple_
 
 from core.cancellation import is_ending
-from core.events.handlers import Subscription
+from core.events.declarations.handlers import Subscription
 from core.events.inbox.effects import Effects, NotBegun
 from core.events.inbox.receiving import Inbox
 from core.events.queues import INBOX, Claimed, Leases, recorded

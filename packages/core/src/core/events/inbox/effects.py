@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from core.database import Database, DatabaseUnavailable
-from core.events.handlers import Subscription
+from core.events.declarations.handlers import Subscription
 from core.events.queues import INBOX, Claimed, recorded
 from core.events.tables import inbox, inbox_sequences
 

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from core.database import Database
 from core.events.bus.protocol import Reading, Turn
+from core.events.declarations.handlers import Subscription
 from core.events.event import Event
-from core.events.handlers import Subscription
 from core.events.inbox.turns import end_turn, take_turn
 from core.events.tables import bus_positions, inbox
 

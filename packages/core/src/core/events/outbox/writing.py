@@ -13,7 +13,7 @@ from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.clock import Clock
-from core.events.announcements import Announced, UndeclaredEvent
+from core.events.declarations.announcements import Announced, UndeclaredEvent
 from core.events.event import SEQUENCE_MAX, SUBJECT_LENGTH_MAX
 from core.events.spans import publish_span
 from core.events.tables import outbox

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from core.events import Dispatcher, Event, Handlers, Inbox, Relay
-from core.events import dead as dead_events
 from core.events.bus import LocalBus
-from core.events.dead import Chosen, DeadEvents
+from core.events.upkeep import dead as dead_events
+from core.events.upkeep.dead import Chosen, DeadEvents
 from core.ids import new_id
 
 ALL = Chosen()

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.events import Handlers, Inbox, renaming
-from core.events.renaming import Renaming
+from core.events import Handlers, Inbox
+from core.events.upkeep import renaming
+from core.events.upkeep.renaming import Renaming
 
 OLD = "example.handlers.old"
 NEW = f"{__name__}.Kept.handle"

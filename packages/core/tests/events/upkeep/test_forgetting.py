@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from core.events import Handlers, forgetting
-from core.events.forgetting import Forgetting, Forgotten
+from core.events import Handlers
+from core.events.upkeep import forgetting
+from core.events.upkeep.forgetting import Forgetting, Forgotten
 
 CONSUMER = f"{__name__}.Handler.handle"
 TOLD_AGAIN = UUID(int=99)

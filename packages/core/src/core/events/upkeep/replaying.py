@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Integer, bindparam, func, select
 
 from core.database import Database
+from core.events.declarations.replays import Replay
 from core.events.queues import OUTBOX
-from core.events.replays import Replay
 from core.events.tables import outbox
 
 # In one transaction, which keeps who wants to change one of them waiting.

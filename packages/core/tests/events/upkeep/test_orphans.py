@@ -1,7 +1,7 @@
 """What waits for a handler that is not here, while a replica of another version has it still."""
 
 from core.events import Catalogue, Handlers, Inbox
-from core.events.orphans import Orphans
+from core.events.upkeep.orphans import Orphans
 
 
 async def nothing(_event, _resources):

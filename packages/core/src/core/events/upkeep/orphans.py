@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from sqlalchemy import BigInteger, ColumnElement, Double, Integer, bindparam, cast, func, select, tuple_, update
 
 from core.database import Database
-from core.events.backlog import EVENTS_COUNTED_MAX
 from core.events.catalogue import Catalogue
 from core.events.queues import INBOX
 from core.events.tables import inbox
+from core.events.upkeep.backlog import EVENTS_COUNTED_MAX
 
 # In one statement, so that none runs for long.
 ROWS_MAX = 5_000

@@ -97,7 +97,7 @@ async def test_what_is_still_to_be_sent_is_not_forgotten_as_handled(retention, a
 
 @pytest.mark.parametrize("number", [3, 4])
 async def test_all_of_it_is_forgotten_some_at_a_time(retention, add_sent, add_handled, left, monkeypatch, number):
-    monkeypatch.setattr("core.events.retention.ROWS_MAX", 2)
+    monkeypatch.setattr("core.events.upkeep.retention.ROWS_MAX", 2)
     for add in (add_sent, add_handled):
         for subject in range(number):
             await add(str(subject), "30 days")

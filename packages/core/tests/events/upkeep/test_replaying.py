@@ -16,9 +16,10 @@ from sqlalchemy import text
 from core.cli import opened
 from core.database import open_database
 from core.errors import Conflict
-from core.events import Dispatcher, Handlers, Inbox, Relay, Replay, replaying
+from core.events import Dispatcher, Handlers, Inbox, Relay, Replay
 from core.events.bus import LocalBus
-from core.events.replaying import Progress, Replaying
+from core.events.upkeep import replaying
+from core.events.upkeep.replaying import Progress, Replaying
 from core.settings import DatabaseSettings
 from core.web.etags import EntityTags, Preconditions
 
