@@ -25,7 +25,7 @@ MEMBERS = {
 # Branches that a member's own tests must run, in per cent: core's, and those of any other member.
 COVERAGE_OF_CORE, COVERAGE = 100, 95
 # What of a member's tests runs beside the others, in core and in any other member: about half, by the clock.
-BESIDE_IN_CORE = ["cli", "jobs", "local", "migrations", "notes_service", "server"]
+BESIDE_IN_CORE = ["cli", "events/crash", "jobs", "local", "migrations", "notes_service", "server"]
 BESIDE = ["test_conformance.py"]
 PYTHONS = nox.project.python_versions(PROJECT)
 

@@ -21,12 +21,16 @@ def test_a_service_may_keep_its_data_elsewhere(service, postgres, elsewhere, mon
     async def upgraded(_self, url):
         asked.append(url)
 
+    async def freed(url):
+        asked.append(f"free {url}")
+
     monkeypatch.setattr("core.migrations.Migrations.upgrade", upgraded)
+    monkeypatch.setattr("core.local.host.free_leases", freed)
     url = "postgresql://db.invalid/example" if elsewhere_ else postgres.url("example")
     if elsewhere_:
         monkeypatch.setenv("EXAMPLE_DATABASE__URL", url)
     host.prepare(service, host.load(service, url="http://127.0.0.1:8000", siblings={"users": "http://users.test"}))
-    assert asked == ([url] if elsewhere_ else ["example", url])
+    assert asked == ([url] if elsewhere_ else ["example", url, f"free {url}"])
 
 
 def test_a_service_on_a_laptop_knows_where_the_others_are(service, elsewhere):

@@ -1,10 +1,12 @@
 """What the tests of this room do again and again: announce something, let it arrive, run a relay or a dispatcher."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,9 @@ from core.clock import SystemClock
 from core.database import Database
 from core.events import Dispatcher, Event, Handlers, Inbox, Outbox, Relay
 from core.events.bus import Bus
+
+# Rooms whose tests share more than fixtures.
+sys.path[:0] = [str(Path(__file__).parent / room) for room in ("bus", "crash")]
 
 Run = Callable[..., AbstractAsyncContextManager[Any]]
 Emit = Callable[..., Awaitable[None]]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.events.upkeep.freeing import free_leases
 from core.local.binaries import find_binaries
 from core.local.cluster import Cluster
 from core.local.data_directory import DataDirectory
@@ -86,13 +87,18 @@ class LocalHost:
     def prepare(self, service: Service, loaded: Loaded) -> None:
         """Creates the service's database, unless its settings name another one, and migrates it.
 
+        What a killed process has left in a database of the host's own is taken up at once: it was the only one.
+
         Raises:
             LocalError: PostgreSQL refused.
         """
         url = loaded.settings.database.url.get_secret_value()
-        if url == self.postgres.url(service.name):
+        is_own = url == self.postgres.url(service.name)
+        if is_own:
             self.postgres.create_database(service.name)
         asyncio.run(service.migrations.upgrade(url))
+        if is_own:
+            asyncio.run(free_leases(url))
 
     def _defaults(self, name: str, *, url: str, siblings: Mapping[str, str]) -> dict[str, Any]:
         return {

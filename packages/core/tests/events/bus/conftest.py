@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from events.bus.company import Connect, Service, replica
+from company import Connect, Service, replica
 from nats import connect as connect_to
 from nats.js import JetStreamContext
 from sqlalchemy import text

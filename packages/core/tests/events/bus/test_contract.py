@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 
 import pytest
-from events.bus.company import made
+from company import made
 
 from core.events import Event, Handlers
 

@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 
-from events.bus.company import replica
+from company import replica
 
 from core.events.bus import LocalBus
 

@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 import pytest
-from events.bus.company import made
+from company import made
 
 from core.database import DatabaseUnavailable
 from core.events import Inbox

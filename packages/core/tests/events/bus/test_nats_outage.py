@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import nats
 import pytest
-from events.bus.company import logged, made, replica
+from company import logged, made, replica
 
 from core.events.bus import BusUnavailable
 from core.events.bus.nats import open_nats

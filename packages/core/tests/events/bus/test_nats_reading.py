@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from events.bus.company import logged, made, replica
+from company import logged, made, replica
 from nats.js import JetStreamContext
 
 from core.events import Inbox

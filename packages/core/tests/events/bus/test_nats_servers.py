@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from events.bus.company import logged, made, replica
+from company import logged, made, replica
 
 from core.events.bus import BusUnavailable, LocalBus, open_bus
 from core.events.bus.nats import connection, open_nats

@@ -9,8 +9,8 @@ from secrets import token_hex
 
 import asyncpg
 import pytest
-from events.crash.stage import Stage
-from events.crash.victim import tables
+from stage import Stage
+from victim import tables
 
 from core.database import open_database
 from core.events import events_metadata

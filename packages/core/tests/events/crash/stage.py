@@ -16,7 +16,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from events.crash.victim import Part, play
+from victim import Part, play
 
 from core.events.bus.protocol import TURN
 

@@ -2,7 +2,7 @@
 
 import secrets
 
-from events.crash.death import OF_CONSUMER, OF_PRODUCER, Death
+from death import OF_CONSUMER, OF_PRODUCER, Death
 
 # How many events are claimed, fetched and delivered at a time.
 AT_ONCE = (

@@ -2,7 +2,7 @@
 
 import asyncpg
 import pytest
-from events.crash.stage import Outcome
+from stage import Outcome
 
 from core.events.queues.leases import ATTEMPTS_MAX
 

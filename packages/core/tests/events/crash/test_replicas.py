@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from events.crash.stage import processes
 from sqlalchemy import func
+from stage import processes
 
 from core.clock import SystemClock
 from core.database import open_database

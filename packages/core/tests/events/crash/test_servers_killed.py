@@ -9,7 +9,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from events.crash.stage import chance
+from stage import chance
 
 from core.local import Postgres
 from core.local.binaries import find_binaries

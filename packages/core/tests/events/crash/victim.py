@@ -13,8 +13,8 @@ from secrets import SystemRandom
 from typing import Any
 
 import uvloop
-from events.crash.death import Death, MortalBus, MortalInbox
-from events.crash.meeting import MeetingBus
+from death import Death, MortalBus, MortalInbox
+from meeting import MeetingBus
 from sqlalchemy import BigInteger, Column, Identity, Table, Text, Uuid, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -39,19 +39,22 @@ class Connection:
     # Its result is why.
     lost: asyncio.Future[str]
 
-    async def unless_lost(self, work: Coroutine[Any, Any, T]) -> T:
+    async def unless_lost(self, work: Coroutine[Any, Any, T], *, timeout_s: float | None = None) -> T:
         """What `work` gives; it does not wait for answers that cannot come any more.
 
         In a task of its own, because the client swallows a cancellation now and then, and the caller must not.
 
         Raises:
             BusUnavailable: it did not get its answer.
+            TimeoutError: it takes longer.
         """
         task = asyncio.ensure_future(work)
         # Nobody asks for the failure of what nobody waits for any more.
         task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
-            await asyncio.wait((task, self.lost), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait((task, self.lost), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                raise TimeoutError
             if not task.done():
                 raise ConnectionLost(self.lost.result())
             with outages():

@@ -68,8 +68,7 @@ class Delivery:
         if self._asked == 0:
             await self._ask()
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._connection.unless_lost(self._has_come.wait())
+            await self._connection.unless_lost(self._has_come.wait(), timeout_s=timeout_s)
         except TimeoutError:
             # Counted, not measured: a process that was stopped for a while has not listened.
             self._silent_s += timeout_s

@@ -89,18 +89,20 @@ class Feed:
 
     async def _store_all(self, delivery: Delivery) -> None:
         clock = asyncio.get_running_loop().time
-        renew_at = clock() + RENEW_S
         while True:
-            delivered = await delivery.take(timeout_s=RENEW_S)
-            if delivered is not None:
-                await self._store(delivered)
-            if self._failures:
-                log.info("events are read again", stream=self.stream.name, service=self.reader.service)
-                self._failures = 0
-                self._causes.clear()
-            if clock() >= renew_at:
-                await self._take_turn()
-                renew_at = clock() + RENEW_S
+            renew_at = clock() + RENEW_S
+            while clock() < renew_at:
+                await self._store_next(delivery)
+            await self._take_turn()
+
+    async def _store_next(self, delivery: Delivery) -> None:
+        delivered = await delivery.take(timeout_s=RENEW_S)
+        if delivered is not None:
+            await self._store(delivered)
+        if self._failures:
+            log.info("events are read again", stream=self.stream.name, service=self.reader.service)
+            self._failures = 0
+            self._causes.clear()
 
     async def _take_turn(self) -> Turn:
         turn = await settled(self.reader.take_turn(self.stream.name, by=self._id))
