@@ -28,7 +28,7 @@ async def test_an_event_that_comes_again_has_no_second_effect(users, billing, ru
         await bus.publish([first, first])
         await bus.publish([first])
         await bus.publish([other])
-        await becomes(lambda: billing.notes("thg_2"))
+        await becomes(lambda: billing.has(2))
     assert await billing.notes("thg_1") == [1]
     assert len(await billing.inbox()) == 2
 
