@@ -1,5 +1,6 @@
 """The command line as a person runs it: in this process where it ends at once, in one of its own where it stays."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -15,10 +16,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import asyncpg
 import pytest
 
 from core.cli import service_cli
+from core.local import Postgres
 from core.local.throw_away import MEMORY
+from core.services import Service
 from core.testing.network import free_port
 
 PATIENCE_S = 60.0
@@ -186,3 +190,31 @@ def processes_of(directory: Path) -> set[int]:
 @pytest.fixture
 def processes() -> Callable[[Path], set[int]]:
     return processes_of
+
+
+@pytest.fixture(scope="module")
+def migrated(request: pytest.FixtureRequest, postgres: Postgres, service: Service) -> Iterator[str]:
+    """The database of a service that runs nowhere; one for all tests of a module."""
+    name = f"cli_{request.module.__name__.rpartition('.')[2]}"
+    postgres.create_database(name)
+    asyncio.run(service.migrations.upgrade(postgres.url(name)))
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def execute(migrated: str) -> Callable[..., list[Any]]:
+    """`execute("UPDATE …")`: the first column that the statement gives; no event and no thing is there before."""
+
+    def run(statement: str, *values: Any) -> list[Any]:
+        async def ask() -> list[Any]:
+            connection = await asyncpg.connect(migrated)
+            try:
+                return [row[0] for row in await connection.fetch(statement, *values)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
+
+    run("TRUNCATE outbox, inbox, inbox_sequences, things")
+    return run

@@ -1,6 +1,5 @@
 """`example events`: what is announced and handled, and what became of it."""
 
-import asyncio
 import io
 import json
 import re
@@ -8,7 +7,6 @@ import sys
 from functools import partial
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from core.application import service
@@ -31,34 +29,6 @@ STATE = """
 """
 DUE, DONE = "(0,,f,t,)", "(12,,t,t,KeyError)"
 DEAD = '(12,"2026-01-01 12:00:00+00",f,f,OSError)'
-
-
-@pytest.fixture(scope="module")
-def migrated(postgres, service):
-    """The database of a service that runs nowhere."""
-    postgres.create_database("cli_events")
-    url = postgres.url("cli_events")
-    asyncio.run(service.migrations.upgrade(url))
-    yield url
-    postgres.drop_database("cli_events")
-
-
-@pytest.fixture
-def execute(migrated):
-    """`execute("UPDATE …")`: the first column that the statement gives."""
-
-    def run(statement, *values):
-        async def ask():
-            connection = await asyncpg.connect(migrated)
-            try:
-                return [row[0] for row in await connection.fetch(statement, *values)]
-            finally:
-                await connection.close()
-
-        return asyncio.run(ask())
-
-    run("TRUNCATE outbox, inbox, inbox_sequences")
-    return run
 
 
 @pytest.fixture

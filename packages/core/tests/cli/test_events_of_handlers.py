@@ -32,16 +32,6 @@ EVENTS_KEPT = """
 OTHERS = "A replica of another version may have that handler still, and go on storing events for it: stop those first."
 
 
-@pytest.fixture(scope="module")
-def migrated(postgres, service):
-    """The database of a service that runs nowhere."""
-    postgres.create_database("cli_handlers")
-    url = postgres.url("cli_handlers")
-    asyncio.run(service.migrations.upgrade(url))
-    yield url
-    postgres.drop_database("cli_handlers")
-
-
 @pytest.fixture
 def execute(migrated):
     """`execute("UPDATE …")`: the rows that the statement gives."""

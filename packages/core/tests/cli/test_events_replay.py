@@ -1,12 +1,10 @@
 """`example events replay`: what is, told again; and how it goes on where it stopped."""
 
-import asyncio
 import os
 import signal
 from functools import partial
 from uuid import UUID
 
-import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
@@ -18,34 +16,6 @@ from core.events.upkeep import replaying
 
 THING = "00000000-0000-7000-8000-{:012}"
 SENT = "What is not sent yet stands in the outbox; a running example sends it."
-
-
-@pytest.fixture(scope="module")
-def migrated(postgres, service):
-    """The database of a service that runs nowhere."""
-    postgres.create_database("cli_replay")
-    url = postgres.url("cli_replay")
-    asyncio.run(service.migrations.upgrade(url))
-    yield url
-    postgres.drop_database("cli_replay")
-
-
-@pytest.fixture
-def execute(migrated):
-    """`execute("UPDATE …")`: the first column that the statement gives."""
-
-    def run(statement, *values):
-        async def ask():
-            connection = await asyncpg.connect(migrated)
-            try:
-                return [row[0] for row in await connection.fetch(statement, *values)]
-            finally:
-                await connection.close()
-
-        return asyncio.run(ask())
-
-    run("TRUNCATE outbox, things")
-    return run
 
 
 @pytest.fixture
