@@ -148,8 +148,7 @@ async def test_a_stop_in_the_middle_loses_nothing(users, billing, run, becomes, 
             await stays.enter_async_context(run(users))
         for n in range(100):
             await users.emit(subject=SUBJECTS[n % 3], sequence=1 + n // 3, n=n)
-        while len(await billing.notes()) < 100:
-            seen = len(await billing.notes())
+        while (seen := len(await billing.notes())) < 100:
             async with run(users) if stopped == "producer" else run(billing, billing.noting()):
                 await becomes(partial(billing.has, seen + 1))
     assert len(await billing.notes()) == 100
