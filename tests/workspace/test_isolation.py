@@ -205,7 +205,7 @@ def test_a_whole_wheel_has_no_breach(copy, wheel):
 
 
 @pytest.mark.parametrize(
-    "file", ["users/accounts/common_passwords.txt", "users/py.typed", "users/migrations/0002_jobs.py"]
+    "file", ["users/passwords/common_passwords.txt", "users/py.typed", "users/migrations/0002_jobs.py"]
 )
 def test_a_wheel_that_lacks_a_file_is_found(copy, file):
     with (copy / USERS / "pyproject.toml").open("a") as project:

@@ -14,8 +14,9 @@ from core.ports import Seed
 from core.testing import problem
 from users.__main__ import main
 from users.accounts.commands import _one_address, create_admin
-from users.accounts.service import AddressTaken, WeakPassword
+from users.accounts.service import AddressTaken
 from users.app import seed_local
+from users.passwords.service import WeakPassword
 
 PASSWORD = "plum tractor orbit velvet"
 

@@ -8,7 +8,7 @@ from typing import Any
 from argon2 import PasswordHasher
 
 from core.testing import problem, running
-from users.accounts.provider import common_passwords, open_passwords
+from users.passwords.provider import common_passwords, open_hashing
 from users.settings import PasswordSettings
 
 PASSWORD = "plum tractor orbit velvet"
@@ -17,7 +17,7 @@ LOOP_LAG_S_MAX = 0.02
 
 
 async def test_the_default_is_argon2id_as_owasp_asks_and_the_loop_runs_on_meanwhile():
-    async with open_passwords(PasswordSettings()) as passwords:
+    async with open_hashing(PasswordSettings()) as passwords:
         loop = asyncio.get_running_loop()
         turns = 0
         # A hash that blocks the loop leaves it one turn; on a busy machine one that does not may leave it few.

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.testing import problem
-from users.accounts.repository import AccountRepository
+from users.registration.repository import RegistrationRepository
 
 PASSWORD = "plum tractor orbit velvet"
 
@@ -44,7 +44,7 @@ async def test_nobody_is_told_of_a_taken_address_whose_owner_is_gone_meanwhile(c
     async def nobody(self, address):
         return None
 
-    monkeypatch.setattr(AccountRepository, "id_of", nobody)
+    monkeypatch.setattr(RegistrationRepository, "id_of", nobody)
     assert (await register(client)).json() == ACCEPTED
     assert len(await post.to(ada.email)) == mails
 

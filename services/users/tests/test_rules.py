@@ -6,9 +6,10 @@ from uuid import UUID
 import pytest
 
 from core.redaction import redact
-from users.accounts.rules import context_of, normalised, scopes_of, weakness
+from users.accounts.rules import normalised, scopes_of
+from users.one_time_tokens.rules import digest_of, one_time_token
+from users.passwords.rules import context_of, weakness
 from users.sessions.rules import Origin, RefreshToken, Verdict, truncated, verdict
-from users.tokens.rules import digest_of, one_time_token
 
 SESSION = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

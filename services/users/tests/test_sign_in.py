@@ -4,7 +4,7 @@ import jwt
 import pytest
 
 from core.testing import problem
-from users.accounts.provider import Passwords
+from users.passwords.provider import Hashing
 
 PASSWORD = "plum tractor orbit velvet"
 
@@ -50,13 +50,13 @@ async def test_a_wrong_password_and_an_unknown_address_are_refused_alike(client,
 
 async def test_an_unknown_address_costs_as_many_hashes_as_a_known_one(client, ada, monkeypatch):
     hashed = []
-    original = Passwords.matches
+    original = Hashing.matches
 
     async def counted(self, password, known):
         hashed.append(known is not None)
         return await original(self, password, known)
 
-    monkeypatch.setattr(Passwords, "matches", counted)
+    monkeypatch.setattr(Hashing, "matches", counted)
     await sign_in(client, ada.email, "not her password at all")
     await sign_in(client, "nobody@example.com")
     assert hashed == [True, False]
@@ -75,14 +75,14 @@ async def test_where_an_account_stands_is_told_only_to_who_knows_its_password(cl
 
 
 async def test_a_password_that_changes_while_it_is_checked_starts_no_session(client, ada, rows, monkeypatch):
-    original = Passwords.matches
+    original = Hashing.matches
 
     async def then_changed(self, password, known):
         matches = await original(self, password, known)
         await rows("UPDATE credentials SET password_hash = 'changed'")
         return matches
 
-    monkeypatch.setattr(Passwords, "matches", then_changed)
+    monkeypatch.setattr(Hashing, "matches", then_changed)
     assert problem(await ada.sign_in()) == (401, "invalid_credentials")
     assert not await rows("SELECT 1 FROM sessions")
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from core.testing import problem
-from users.accounts.repository import AccountRepository
+from users.registration.repository import RegistrationRepository
 
 PASSWORD = "plum tractor orbit velvet"
 
@@ -94,13 +94,13 @@ async def test_asking_again_tells_nobody_who_is_registered_and_mails_only_who_wa
 async def test_a_token_that_is_replaced_while_it_is_confirmed_confirms_nobody(client, post, rows, monkeypatch):
     await register(client)
     token = await post.token_for(ADA)
-    activate = AccountRepository.activate
+    activate = RegistrationRepository.activate
 
     async def after_a_replacement(self, user_id, *, at):
         await rows("UPDATE one_time_tokens SET digest = 'another'")
         return await activate(self, user_id, at=at)
 
-    monkeypatch.setattr(AccountRepository, "activate", after_a_replacement)
+    monkeypatch.setattr(RegistrationRepository, "activate", after_a_replacement)
     assert problem(await confirm(client, token)) == (400, "invalid_or_expired_token")
     assert await rows("SELECT status FROM users") == [{"status": "pending"}]
 

@@ -11,19 +11,20 @@ from core.resources import Resource, Resources
 from core.tokens import Keys
 from users.accounts.announcements import announcements as accounts_announcements
 from users.accounts.dependencies import build as build_accounts
-from users.accounts.handlers import handlers
-from users.accounts.provider import PASSWORDS
 from users.accounts.replays import replays as accounts_replays
-from users.accounts.router import registration, verification
+from users.passwords.provider import HASHING
+from users.privacy.announcements import announcements as privacy_announcements
 from users.profile.router import router as profile
+from users.registration.handlers import handlers as registration_handlers
+from users.registration.router import registration, verification
 from users.sessions.announcements import announcements as sessions_announcements
 from users.sessions.dependencies import build as build_sessions
 from users.sessions.replays import replays as sessions_replays
 from users.sessions.router import router as sessions
 from users.settings import Settings
-from users.tokens.dependencies import open_signing_keys
-from users.tokens.router import router as tokens
-from users.tokens.service import SigningKeys
+from users.signing.dependencies import open_signing_keys
+from users.signing.router import router as signing
+from users.signing.service import SigningKeys
 
 __all__ = ["Settings", "create_app", "seed_local"]
 
@@ -34,15 +35,15 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> FastAPI:
         "users",
         settings,
         ports,
-        routers=(registration, profile, verification, sessions, tokens),
+        routers=(registration, profile, verification, sessions, signing),
         resources=(
-            PASSWORDS,
+            HASHING,
             Resource(SigningKeys, open_signing_keys),
             # What the chassis verifies access tokens with, here where they are made.
             Resource(Keys, _own_keys),
         ),
-        announces=(accounts_announcements, sessions_announcements),
-        handlers=(handlers,),
+        announces=(accounts_announcements, sessions_announcements, privacy_announcements),
+        handlers=(registration_handlers,),
         replays=(accounts_replays, sessions_replays),
     )
 

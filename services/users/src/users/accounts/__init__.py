@@ -1,1 +1,1 @@
-"""Who exists: registration, proof of an address, passwords, roles."""
+"""Who exists: registration, addresses and their proof, roles."""

@@ -7,7 +7,7 @@ from core.events import Announced, Announcements
 announcements = Announcements()
 
 
-@announcements.tells("user.activated", "user.updated")
+@announcements.tells("user.activated", "user.updated", "user.suspended")
 class UserState(Announced):
     """Where a user stands: what makes a customer of them.
 

@@ -6,22 +6,20 @@ from fastapi import Depends
 
 from core.dependencies import ResourcesDep, Session
 from core.resources import Resources
-from users.accounts.provider import Passwords
 from users.accounts.repository import AccountRepository
 from users.accounts.service import Accounts
-from users.settings import Settings
-from users.tokens.dependencies import build_one_time_tokens
+from users.audit.dependencies import build as build_audit
+from users.passwords.dependencies import build as build_passwords
 
 
 def build(session: Session, resources: Resources) -> Accounts:
     """The accounts, in the transaction of `session`."""
     return Accounts(
         repository=AccountRepository(session, resources.database.reads),
-        one_time_tokens=build_one_time_tokens(session, resources),
-        passwords=resources[Passwords],
+        passwords=build_passwords(session, resources),
+        audit=build_audit(session, resources),
         events=resources.events(session),
         clock=resources.clock,
-        settings=resources.settings_as(Settings),
     )
 
 

@@ -1,11 +1,12 @@
-"""People, and what they prove themselves with."""
+"""People."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import CheckConstraint, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from users.tables import Base
@@ -29,6 +30,10 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+# Whose address is taken.
+LIVE = text("status <> 'erased'")
+
+
 class User(Base):
     __tablename__ = "users"
     __table_args__ = (
@@ -37,7 +42,7 @@ class User(Base):
         CheckConstraint("status = 'pending' OR verified_at IS NOT NULL", name="active_is_verified"),
         CheckConstraint("(status = 'erased') = (address IS NULL)", name="erased_has_no_address"),
         # One live user an address, races included.
-        Index("uq_users_address_live", "address", unique=True, postgresql_where=text("status <> 'erased'")),
+        Index("uq_users_address_live", "address", unique=True, postgresql_where=LIVE),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -48,17 +53,11 @@ class User(Base):
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
     name: Mapped[str | None]
     locale: Mapped[str | None]
+    # What a client keeps with the account: the name `metadata` is SQLAlchemy's.
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=text("'{}'::jsonb"))
     version: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     verified_at: Mapped[datetime | None]
-
-
-class Credential(Base):
-    """A table of its own, so that reading a user never loads a hash."""
-
-    __tablename__ = "credentials"
-
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    password_hash: Mapped[str]
-    changed_at: Mapped[datetime]
+    # When its owner asked for it to be erased.
+    deleting_at: Mapped[datetime | None]

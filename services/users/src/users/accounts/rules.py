@@ -1,11 +1,12 @@
-"""Decisions about accounts: what is one address, which password is too weak, what a role may do, what a mail says."""
+"""Decisions about accounts: what is one address, what a role may do."""
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from uuid import UUID
 
-from core.mail import Message
+from core.ids import format_id
 from users.accounts.models import Role
 
 # RFC 5321, section 4.5.3.1: octets of the local part, and of a path without its angle brackets.
@@ -15,11 +16,6 @@ ADDRESS_BYTES_MAX = 254
 _LOCAL_PART = re.compile(r"""[^\s<>()\[\],;:"\\@]+""")
 # RFC 1123, section 2.1, after IDNA; at least two labels, because mail of strangers goes to the internet.
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-
-# Shorter words are part of too many others.
-WORD_CHARACTERS_MIN = 3
-# Less than this, beside words that anybody would try first, adds nothing to guess.
-REST_CHARACTERS_MIN = 6
 
 SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -55,44 +51,6 @@ def normalised(email: str) -> str:
     return address
 
 
-def context_of(*, address: str, name: str | None) -> set[str]:
-    """What an attacker who knows the person would put into a password first."""
-    return set(re.split(r"[@.\W]+", f"{address} {name or ''}")) | {address}
-
-
-def weakness(
-    password: str, *, length_min: int, length_max: int, context: Iterable[str], common: Collection[str]
-) -> str | None:
-    """Why a password is too easy to guess, or None (ASVS 5.0, 6.2; NIST SP 800-63B-4, section 3.1.1.2).
-
-    Any character counts, and none is required. `common` is what others try first, in lower case: passwords and words.
-    """
-    if not length_min <= len(password) <= length_max:
-        return f"It must have {length_min} to {length_max} characters; several words make a good one."
-    rest = password.casefold()
-    words = {word.casefold() for word in context} | set(common)
-    for word in sorted((each for each in words if len(each) >= WORD_CHARACTERS_MIN), key=len, reverse=True):
-        rest = rest.replace(word, "")
-    if len(rest) < REST_CHARACTERS_MIN:
-        return "It is one of the first that others would try: it consists of common words or of what is known of you."
-    return None
-
-
-def verification_mail(*, to: str, token: str, hours: int) -> Message:
-    """What asks the owner of an address to prove it."""
-    text = (
-        "Somebody, most likely you, has registered with this address.\n\n"
-        f"To confirm it, use this token within {hours} hours:\n\n{token}\n\n"
-        "If it was not you, do nothing: without the token, nobody can sign in."
-    )
-    return Message(to, "Confirm your address", text, token)
-
-
-def registration_notice(*, to: str) -> Message:
-    """What tells the owner of an account that somebody tried to register with its address."""
-    text = (
-        "Somebody, perhaps you, has tried to register with this address, which already has an account.\n\n"
-        "If it was you, sign in with the password that you have. "
-        "If it was not, there is nothing to do: nothing has changed."
-    )
-    return Message(to, "You already have an account", text)
+def mail_subject_of(user_id: UUID) -> str:
+    """The subject of events that send mail: order holds per subject, and no other event waits for a mail server."""
+    return f"{format_id('usr', user_id)}/mail"

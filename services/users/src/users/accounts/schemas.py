@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field
 
 from core.ids import TypeId
-from core.web.text import Line, SecretText
+from core.web.text import SecretText
 from users.accounts.models import User
 from users.accounts.repository import UserRow
 from users.accounts.rules import ADDRESS_BYTES_MAX, normalised
@@ -31,27 +31,6 @@ Password = Annotated[SecretText, Field(max_length=4_096)]
 # BCP 47, as far as anybody writes it.
 Locale = Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", examples=["en-GB"])]
 OneTimeToken = Annotated[SecretText, Field(min_length=1, max_length=200)]
-
-
-class Registration(BaseModel, extra="forbid"):
-    """Somebody who wants an account."""
-
-    email: EmailAddress
-    password: Password
-    name: Line | None = None
-    locale: Locale | None = None
-
-
-class VerificationRequest(BaseModel, extra="forbid"):
-    """An address that waits for a mail."""
-
-    email: EmailAddress
-
-
-class Confirmation(BaseModel, extra="forbid"):
-    """A token out of a mail."""
-
-    token: OneTimeToken
 
 
 class Accepted(BaseModel):

@@ -10,11 +10,12 @@ from core.dependencies import Caller, ResourcesDep, Session
 from core.errors import InsufficientScope, Unauthenticated
 from core.resources import Resources
 from users.accounts.dependencies import build as build_accounts
+from users.audit.dependencies import build as build_audit
 from users.sessions.repository import SessionRepository
 from users.sessions.rules import Origin
 from users.sessions.service import Sessions
 from users.settings import Settings, secret_of
-from users.tokens.dependencies import build_access_tokens
+from users.signing.dependencies import build_access_tokens
 
 
 def build(session: Session, resources: Resources) -> Sessions:
@@ -23,6 +24,7 @@ def build(session: Session, resources: Resources) -> Sessions:
         repository=SessionRepository(session, resources.database.reads),
         accounts=build_accounts(session, resources),
         access_tokens=build_access_tokens(resources),
+        audit=build_audit(session, resources),
         events=resources.events(session),
         clock=resources.clock,
         settings=resources.settings_as(Settings).sessions,

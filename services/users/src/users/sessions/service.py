@@ -12,12 +12,14 @@ from core.ids import format_id, new_id
 from users.accounts.models import Status
 from users.accounts.rules import scopes_of
 from users.accounts.service import Accounts
+from users.audit.models import Action
+from users.audit.service import Audit
 from users.sessions.announcements import SessionEnded
 from users.sessions.models import UserSession
 from users.sessions.repository import SessionRepository, SessionRow
 from users.sessions.rules import Origin, RefreshToken, Verdict, verdict
 from users.settings import SessionSettings
-from users.tokens.service import AccessTokens
+from users.signing.service import AccessTokens
 
 
 class InvalidRefreshToken(Unauthenticated):
@@ -51,6 +53,7 @@ class Sessions:
     repository: SessionRepository
     accounts: Accounts
     access_tokens: AccessTokens
+    audit: Audit
     events: Events
     clock: Clock
     settings: SessionSettings
@@ -78,6 +81,8 @@ class Sessions:
             ip=origin.ip,
         )
         await self.repository.add(session)
+        who = format_id("usr", user.id)
+        await self.audit.record(Action.SESSION_STARTED, subject=format_id("ses", session.id), actor=who)
         return self._grant(session, roles=user.roles)
 
     async def refresh(self, refresh_token: str) -> Grant:

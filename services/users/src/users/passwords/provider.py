@@ -21,7 +21,7 @@ TAG_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Passwords:
+class Hashing:
     """Hashes and checks passwords as the settings say; knows which ones everybody tries first."""
 
     offload: Offload
@@ -58,7 +58,7 @@ class Passwords:
 
 
 @asynccontextmanager
-async def open_passwords(settings: PasswordSettings) -> AsyncGenerator[Passwords]:
+async def open_hashing(settings: PasswordSettings) -> AsyncGenerator[Hashing]:
     """The threads, as long as the process lives."""
     concurrency = settings.hash_concurrency or os.cpu_count() or 1
     hasher = argon2.PasswordHasher(
@@ -72,13 +72,13 @@ async def open_passwords(settings: PasswordSettings) -> AsyncGenerator[Passwords
     async with open_offload("passwords", concurrency=concurrency, queue_max=settings.hash_queue_max) as offload:
         nobody = await offload(partial(hasher.hash, secrets.token_urlsafe()))
         common = await offload(common_passwords)
-        yield Passwords(offload, hasher, nobody, common | {word.casefold() for word in settings.context_words})
+        yield Hashing(offload, hasher, nobody, common | {word.casefold() for word in settings.context_words})
 
 
-PASSWORDS = Resource(Passwords, lambda resources: open_passwords(resources.settings_as(Settings).passwords))
+HASHING = Resource(Hashing, lambda resources: open_hashing(resources.settings_as(Settings).passwords))
 
 
 def common_passwords() -> frozenset[str]:
     """The list that this package ships; blocking."""
-    text = files("users.accounts").joinpath("common_passwords.txt").read_text(encoding="utf-8")
+    text = files("users.passwords").joinpath("common_passwords.txt").read_text(encoding="utf-8")
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))

@@ -4,8 +4,8 @@ from uuid import UUID
 
 from core.events import Event, Handlers
 from core.resources import Resources
-from users.accounts.dependencies import build
-from users.accounts.service import REGISTRATION_REPEATED, VERIFICATION_REQUESTED
+from users.registration.dependencies import build
+from users.registration.service import REGISTRATION_REPEATED, VERIFICATION_REQUESTED
 
 handlers = Handlers()
 

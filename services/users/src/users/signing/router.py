@@ -3,8 +3,8 @@
 from fastapi import Response
 
 from core.routing import Router
-from users.tokens.dependencies import SigningKeysDep
-from users.tokens.schemas import Jwk, JwkSet
+from users.signing.dependencies import SigningKeysDep
+from users.signing.schemas import Jwk, JwkSet
 
 router = Router(prefix="/.well-known", tags=["tokens"])
 

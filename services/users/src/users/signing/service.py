@@ -1,4 +1,4 @@
-"""Signs access tokens, publishes the keys that verify them, and issues tokens that work once."""
+"""Signs access tokens, and publishes the keys that verify them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,24 +9,12 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 
 from core.clock import Clock
-from core.errors import BadRequest
-from core.ids import format_id, new_id
+from core.ids import format_id
 from core.tokens import generate_key, key_id, open_key, public_jwk, public_keys, seal_key, sign_access_token
-from users.tokens.models import Purpose
-from users.tokens.repository import OneTimeTokenRepository, SigningKeyRepository
-from users.tokens.rules import digest_of, one_time_token
+from users.signing.repository import SigningKeyRepository
 
 # RFC 9068, section 2.2, requires the claim; a person who signs in with a password does so through our own client.
 FIRST_PARTY_CLIENT = "first-party"
-
-
-class InvalidOrExpiredToken(BadRequest):
-    """The token is unknown, was used or replaced, or has expired.
-
-    One code for all of these: which one it is, is nobody's business who does not hold the token.
-    """
-
-    code = "invalid_or_expired_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,60 +79,3 @@ class AccessTokens:
             now=self.clock.now(),
             lifetime=self.lifetime,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class OneTimeTokens:
-    """Tokens that prove that somebody reads the mail of an address."""
-
-    repository: OneTimeTokenRepository
-    key: bytes = field(repr=False)
-    clock: Clock
-
-    async def issue(self, user_id: UUID, *, purpose: Purpose, lifetime: timedelta) -> UUID:
-        """Issues a token, which ends an older one of that purpose; gives its id, of which `text_of` makes it."""
-        token_id, now = new_id(), self.clock.now()
-        await self.repository.replace(
-            token_id=token_id,
-            user_id=user_id,
-            purpose=purpose,
-            digest=digest_of(self.text_of(token_id)),
-            now=now,
-            expires_at=now + lifetime,
-        )
-        return token_id
-
-    async def issue_to_nobody(self) -> UUID:
-        """The work of `issue`, and the id of no token: how long a request takes must not tell who is registered."""
-        token_id = new_id()
-        digest_of(self.text_of(token_id))
-        await self.repository.discard(token_id)
-        return token_id
-
-    async def user_of(self, token: str, *, purpose: Purpose) -> UUID:
-        """The user who has shown this token; `redeem` it in the same transaction, after locking the user.
-
-        Raises:
-            InvalidOrExpiredToken: it is not, or no longer, one of this purpose.
-        """
-        user_id = await self.repository.user_of(digest_of(token), purpose=purpose, now=self.clock.now())
-        if user_id is None:
-            raise InvalidOrExpiredToken
-        return user_id
-
-    async def redeem(self, token: str) -> None:
-        """Uses a token up.
-
-        Raises:
-            InvalidOrExpiredToken: it was used or replaced since `user_of` found it.
-        """
-        if not await self.repository.take(digest_of(token)):
-            raise InvalidOrExpiredToken
-
-    async def holder(self, token_id: UUID) -> UUID | None:
-        """Whose token this is; None if it is none, or no longer one."""
-        return await self.repository.holder(token_id)
-
-    def text_of(self, token_id: UUID) -> str:
-        """The token itself, which only the mail to its holder shows."""
-        return one_time_token(token_id, key=self.key)

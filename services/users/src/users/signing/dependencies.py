@@ -1,4 +1,4 @@
-"""How signing keys are opened, and how the token services are built."""
+"""How signing keys are opened, and what signs with them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -8,12 +8,11 @@ from typing import Annotated
 from fastapi import Depends
 
 from core.clock import SystemClock
-from core.dependencies import ResourcesDep, Session
+from core.dependencies import ResourcesDep
 from core.resources import Resources
-from core.tokens import derive_key
 from users.settings import Settings, secret_of
-from users.tokens.repository import OneTimeTokenRepository, SigningKeyRepository
-from users.tokens.service import AccessTokens, OneTimeTokens, SigningKeys, load_signing_keys
+from users.signing.repository import SigningKeyRepository
+from users.signing.service import AccessTokens, SigningKeys, load_signing_keys
 
 
 @asynccontextmanager
@@ -35,12 +34,6 @@ def build_access_tokens(resources: Resources) -> AccessTokens:
         lifetime=timedelta(seconds=settings.sessions.access_token_lifetime_s),
         clock=SystemClock(),
     )
-
-
-def build_one_time_tokens(session: Session, resources: Resources) -> OneTimeTokens:
-    """What issues one-time tokens in this transaction."""
-    key = derive_key(secret_of(resources), "users one-time tokens v1")
-    return OneTimeTokens(OneTimeTokenRepository(session), key, resources.clock)
 
 
 async def _signing_keys(resources: ResourcesDep) -> SigningKeys:

@@ -1,0 +1,1 @@
+"""What support and admins see and do of other people's accounts."""

@@ -1,0 +1,1 @@
+"""Machine clients, and how they get access tokens (OAuth 2.0)."""

@@ -1,0 +1,1 @@
+"""Tokens that are sent by mail and work once."""

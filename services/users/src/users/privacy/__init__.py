@@ -1,0 +1,1 @@
+"""What the service holds of somebody: given out whole, and erased whole."""

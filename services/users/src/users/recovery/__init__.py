@@ -1,0 +1,1 @@
+"""A new password, for who knows the old one and for who has forgotten it."""

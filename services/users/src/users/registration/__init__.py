@@ -1,0 +1,1 @@
+"""How somebody becomes a user: registration, and the proof of an address."""

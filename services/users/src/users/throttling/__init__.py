@@ -1,0 +1,1 @@
+"""How often somebody may try a password of one account."""
