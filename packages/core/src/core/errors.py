@@ -46,6 +46,12 @@ class Unauthenticated(DomainError):
     code = "unauthenticated"
 
 
+class InvalidToken(Unauthenticated):
+    """The request needs a valid access token."""
+
+    # No code and no title of its own: to a client it is the same refusal, and its challenge says what was wrong.
+
+
 class PaymentFailed(DomainError):
     """The payment was declined."""
 
@@ -62,6 +68,10 @@ class InsufficientScope(Forbidden):
     """The access token lacks the scope that this operation needs."""
 
     code = "insufficient_scope"
+
+    def __init__(self, detail: str | None = None, *, scope: str | None = None) -> None:
+        super().__init__(detail)
+        self.scope = scope
 
 
 class NotFound(DomainError):
@@ -104,6 +114,11 @@ class UnsupportedMediaType(DomainError):
     """The request body has a media type that this operation does not read."""
 
     code = "unsupported_media_type"
+
+    def __init__(self, detail: str | None = None, *, accept_patch: str | None = None) -> None:
+        """`accept_patch` is what a PATCH would be read as (RFC 5789, section 3.1)."""
+        super().__init__(detail)
+        self.accept_patch = accept_patch
 
 
 class Invalid(DomainError):

@@ -6,6 +6,7 @@ from core.events import Retention
 from core.idempotency import Claims
 from core.jobs import Jobs
 from core.resources import Resources
+from core.revocations import forget_revoked
 
 housekeeping = Jobs()
 
@@ -20,3 +21,9 @@ async def forget_idempotency_keys(resources: Resources) -> None:
 async def forget_events(resources: Resources) -> None:
     """Deletes events that were sent and handled, and are no longer kept."""
     await Retention(resources.database).forget()
+
+
+@housekeeping.every(timedelta(hours=1))
+async def forget_revoked_sessions(resources: Resources) -> None:
+    """Deletes revoked sessions whose access tokens have expired."""
+    await forget_revoked(resources.database)

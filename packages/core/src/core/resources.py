@@ -17,7 +17,7 @@ from core.mail import Mail
 from core.metrics import Metrics
 from core.rate_limits import RateLimits
 from core.settings import ServiceSettings
-from core.tokens import Verifier
+from core.tokens import Revocations, Verifier
 
 T = TypeVar("T")
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -37,6 +37,7 @@ class Resources:
     mail: Mail
     clients: Clients
     verifier: Verifier
+    revocations: Revocations
     outbox: Outbox
     metrics: Metrics
     tracer: Tracer

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from core.mount import ServiceMount
 from core.routing import Deprecation, Router, RoutingError, check, deprecated, register
 from core.testing import SERVICE_URL, Host, running
+from core.testing.open_router import OpenRouter
 from core.web.openapi import openapi_of
 
 SINCE, SUNSET = date(2026, 11, 1), date(2027, 11, 1)
@@ -43,8 +44,8 @@ def handlers(router: Router) -> Router:
 
 def versions() -> tuple[Router, Router]:
     deprecation = Deprecation(since=SINCE, sunset=SUNSET, successor="/v2/orders")
-    first = Router(prefix="/v1/orders", tags=["orders"], deprecation=deprecation)
-    return handlers(first), handlers(Router(prefix="/v2/orders", tags=["orders_v2"]))
+    first = OpenRouter(prefix="/v1/orders", tags=["orders"], deprecation=deprecation)
+    return handlers(first), handlers(OpenRouter(prefix="/v2/orders", tags=["orders_v2"]))
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ async def test_every_answer_of_a_deprecated_version_says_so(anywhere, method, pa
 
 
 async def test_a_request_that_takes_too_long_is_told_as_well(app):
-    router = Router(prefix="/v1/slow", tags=["slow"], deprecation=Deprecation(since=SINCE))
+    router = OpenRouter(prefix="/v1/slow", tags=["slow"], deprecation=Deprecation(since=SINCE))
 
     @router.get("")
     async def wait() -> Order:
@@ -144,7 +145,7 @@ async def test_who_still_calls_it_is_counted(app):
 
 
 async def test_one_operation_may_be_deprecated_by_itself():
-    router = Router(prefix="/v1/orders", tags=["orders"])
+    router = OpenRouter(prefix="/v1/orders", tags=["orders"])
 
     @router.get("/old")
     @deprecated(since=SINCE, successor="/v1/orders/new")
@@ -176,20 +177,20 @@ async def answer() -> str:
 
 
 def operation(**deprecation) -> Router:
-    router = Router(prefix="/v1/x", tags=["x"], deprecation=Deprecation(**deprecation))
+    router = OpenRouter(prefix="/v1/x", tags=["x"], deprecation=Deprecation(**deprecation))
     router.add_api_route("/{name}", answer)
     return router
 
 
 def test_a_sound_deprecation_passes():
-    successor = Router(prefix="/v2/x", tags=["y"])
+    successor = OpenRouter(prefix="/v2/x", tags=["y"])
     successor.add_api_route("/{name}", answer)
     assert problems(operation(since=SINCE, sunset=SUNSET, successor="/v2/x"), successor) == []
     assert problems(operation(since=SINCE, sunset=SINCE)) == []
 
 
 def test_a_deprecation_without_a_date_is_a_problem():
-    router = Router(prefix="/v1/x", tags=["x"])
+    router = OpenRouter(prefix="/v1/x", tags=["x"])
     router.add_api_route("", answer, deprecated=True)
     assert problems(router) == ["GET /v1/x is deprecated and does not say since when: use core.routing's Deprecation"]
 

@@ -7,10 +7,11 @@ from core.mount import ServiceMount
 from core.routing import Router, selected
 from core.settings import ConfigurationError, load
 from core.testing import SERVICE_URL, Host, problem, running
+from core.testing.open_router import OpenRouter
 
 
 def router_of(tag: str, prefix: str) -> Router:
-    router = Router(prefix=prefix, tags=[tag])
+    router = OpenRouter(prefix=prefix, tags=[tag])
 
     @router.get("", name=f"read_{prefix[1:3]}")
     async def read() -> list[str]:

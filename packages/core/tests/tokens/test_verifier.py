@@ -18,6 +18,7 @@ from jwt.algorithms import ECAlgorithm
 from core.errors import Unauthenticated, Unavailable
 from core.ids import format_id, new_id
 from core.tokens import Verifier, generate_key, key_id, public_jwk, sign_access_token
+from core.tokens.verifier import HEADERS_MAX
 
 ISSUER = "https://api.example.com/users"
 KEY = generate_key()
@@ -202,7 +203,8 @@ async def test_no_key_is_looked_up_for_another_algorithm(forgery):
 
 async def test_a_user_is_what_the_token_says():
     principal = await verifier().verify(token())
-    assert (principal.subject, principal.id, principal.kind) == (CLAIMS["sub"], USER, "user")
+    assert (principal.issuer, principal.subject) == (CLAIMS["iss"], CLAIMS["sub"])
+    assert (principal.id, principal.kind) == (USER, "user")
     assert principal.scopes == {"catalog:read", "catalog:write"}
     assert principal.roles == {"admin"}
     assert (principal.session_id, principal.client_id, principal.auth_time) == (SESSION, "web", SIGNED_IN)
@@ -341,3 +343,22 @@ async def test_what_is_signed_here_is_believed_here():
     principal = await verifier().verify(signed)
     assert (principal.id, principal.session_id, principal.scopes) == (USER, SESSION, {"a:read", "b:write"})
     assert (principal.auth_time, principal.expires_at) == (SIGNED_IN, NOW + timedelta(minutes=5))
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
+async def test_a_forgery_is_refused_by_whoever_has_verified_the_token_that_it_was_made_of(forged):
+    verifies = verifier()
+    await verifies.verify(token())
+    with pytest.raises(Unauthenticated):
+        await verifies.verify(forged)
+
+
+async def test_the_headers_of_forgeries_are_not_kept_and_of_others_so_many():
+    keys = OneKey()
+    verifies = verifier(keys)
+    for number in range(HEADERS_MAX + 1):
+        keys.known[f"k{number}"] = KEY.public_key()
+        await verifies.verify(token(header={**HEADER, "kid": f"k{number}"}))
+        with pytest.raises(Unauthenticated):
+            await verifies.verify(token(header={**HEADER, "kid": f"k{number}", "cty": "x"}, key=STRANGER))
+    assert len(verifies._headers) == 1

@@ -7,15 +7,17 @@ from typing import Any
 
 from core.application.app import ChassisApp
 from core.application.chassis import chassis
+from core.dependencies.limited import check_limits
 from core.dependencies.resources import STATE
 from core.events import Announcements, Backlog, Catalogue, Dispatcher, Handlers, Inbox, Relay, Replays
 from core.events.bus import Bus, open_bus
 from core.housekeeping import housekeeping
 from core.jobs import Job, Jobs, Runner, scheduled
 from core.lifespan import Opener, Supervisor, begun
-from core.opening import open_resources
+from core.opening import heard_from, open_resources
 from core.ports import Ports
 from core.resources import ResourceList, Resources
+from core.revocations import Denylist, hearing_of
 from core.routing import Router, selected
 from core.settings import ServiceSettings
 from core.web.probes import Readiness
@@ -39,12 +41,14 @@ def service(
     happened here or elsewhere, and `replays` how it tells again what is.
 
     `resources` open after the chassis' own (database, mail, clients). One that is declared under core.tokens.Keys is
-    what access tokens are verified with, in place of the issuer's published keys. Building opens nothing.
+    what access tokens are verified with, in place of the issuer's published keys; one under core.tokens.Revocations
+    says which are refused all the same, in place of what the issuer tells. Building opens nothing.
 
     Raises:
         ConfigurationError: a router that the settings choose is not there.
         ScheduleError: two jobs have one name.
-        ValueError: two slices announce one type of event.
+        ValueError: two slices announce one type of event, or a limit that the settings choose is no rate.
+        AttributeError: the settings do not have such a limit.
     """
 
     @asynccontextmanager
@@ -61,6 +65,9 @@ def service(
         lifespan=lifespan,
         span_processors=ports.span_processors,
     )
+    check_limits(application.routes, settings)
+    if (issuer := heard_from(name, settings, resources)) is not None:
+        handlers = (*handlers, hearing_of(issuer))
     application.catalogue = Catalogue.of(name, announces=announces, handlers=handlers, replays=replays)
     application.jobs = scheduled([each.declared for each in (housekeeping, *jobs)])
     return application
@@ -98,6 +105,9 @@ def _start_work(tasks: Supervisor, resources: Resources, jobs: Sequence[Job]) ->
     """Starts what a service does by the clock; what may call a sibling, when all of them have started."""
     runner = Runner(jobs, database=resources.database, metrics=resources.metrics, resources=resources)
     tasks.start("jobs", runner.run, after=begun)
+    if isinstance(resources.revocations, Denylist):
+        # At once: tokens are believed from the first request on.
+        tasks.start("revocations", resources.revocations.run)
 
 
 def _start_events(tasks: Supervisor, resources: Resources, catalogue: Catalogue, inbox: Inbox, bus: Bus) -> None:

@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import httpx
+
 from core.client import Clients
-from core.clock import SystemClock
+from core.clock import Clock, SystemClock
+from core.resources import ResourceList
 from core.settings import ClientSettings, ServiceSettings
-from core.tokens import Keys, LocalKey, RemoteKeys, Verifier
+from core.tokens import Keys, LocalKey, RemoteKeys, Revocations, Verifier
+from core.tokens.remote import JWK_SET_BYTES_MAX
 
 # The `iss` of tokens that a command on this machine signed.
 LOCAL_ISSUER = "urn:local"
 JWKS_PATH = "/.well-known/jwks.json"
+FETCH_TIMEOUT_S = 10
 # The client of an issuer that is none of the named siblings.
 _ISSUER = "access token issuer"
 
@@ -31,19 +36,43 @@ def upstreams_of(settings: ServiceSettings) -> Mapping[str, ClientSettings]:
     return {**settings.clients, _ISSUER: ClientSettings(url=settings.tokens.issuer)}
 
 
+def heard_from(name: str, settings: ServiceSettings, declared: ResourceList) -> str | None:
+    """The sibling that tells the service `name` which sessions were ended.
+
+    None for one that issues tokens itself, that declares revocations of its own, or whose issuer is no sibling.
+    """
+    knows_itself = any(resource.kind is Revocations for resource in declared)
+    return None if knows_itself or settings.tokens.issued_by == name else settings.tokens.issued_by
+
+
 @asynccontextmanager
-async def open_published_keys(settings: ServiceSettings, clients: Clients, issuer: str) -> AsyncGenerator[Keys]:
+async def open_published_keys(
+    settings: ServiceSettings, clients: Clients, issuer: str, *, clock: Clock
+) -> AsyncGenerator[Keys]:
     """The keys that the issuer publishes; fetched when the first token asks for one."""
 
     async def fetch() -> bytes:
-        response = await clients.client(issuer).get(settings.tokens.jwks_url or JWKS_PATH)
-        return response.raise_for_status().content
+        # The client bounds each step of a streamed answer, and not all of them together.
+        async with asyncio.timeout(FETCH_TIMEOUT_S), clients.client(issuer).stream("GET", url) as response:
+            response.raise_for_status()
+            return await _bounded(response)
 
-    keys = RemoteKeys(fetch, clock=SystemClock())
+    url = settings.tokens.jwks_url or JWKS_PATH
+    keys = RemoteKeys(fetch, clock=clock)
     try:
         yield keys
     finally:
         await keys.close()
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    """The body, of which no more is taken in than a key set may have."""
+    content = b""
+    async for part in response.aiter_bytes():
+        content += part
+        if len(content) > JWK_SET_BYTES_MAX:
+            raise ValueError("the JWK set is too large")
+    return content
 
 
 async def verifier_of(settings: ServiceSettings, keys: Sequence[Keys]) -> Verifier:

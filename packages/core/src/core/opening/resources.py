@@ -7,18 +7,20 @@ from types import MappingProxyType
 from opentelemetry.trace import Tracer
 
 from core.client import open_clients
+from core.clock import SystemClock
 from core.database import measure_pools, open_database
 from core.events import Outbox
 from core.lifespan import Opener
 from core.mail import Mail, open_mail
 from core.metrics import Metrics
-from core.opening.access_tokens import issuer_of, open_published_keys, upstreams_of, verifier_of
+from core.opening.access_tokens import heard_from, issuer_of, open_published_keys, upstreams_of, verifier_of
 from core.ports import Ports
 from core.rate_limits import RateLimits, open_rate_limits
 from core.resources import ResourceList, Resources
+from core.revocations import open_denylist
 from core.settings import MailSettings, ServiceSettings
 from core.telemetry.exchange import request_id
-from core.tokens import Keys, derive_key
+from core.tokens import Keys, NothingRevoked, Revocations, derive_key
 
 
 async def open_resources(
@@ -44,7 +46,11 @@ async def open_resources(
     measure_pools(database, metrics)
     keys: list[Keys] = []
     if (issuer := issuer_of(settings)) is not None:
-        keys.append(await opener.open("issuer's keys", open_published_keys(settings, clients, issuer)))
+        published = open_published_keys(settings, clients, issuer, clock=SystemClock())
+        keys.append(await opener.open("issuer's keys", published))
+    revocations: Revocations = NothingRevoked()
+    if heard_from(name, settings, declared) is not None:
+        revocations = await opener.open("revocations", open_denylist(database))
     resources = Resources(
         name=name,
         settings=settings,
@@ -53,6 +59,7 @@ async def open_resources(
         mail=ports.mail or _mail(settings.mail),
         clients=clients,
         verifier=await verifier_of(settings, keys),
+        revocations=revocations,
         outbox=outbox,
         metrics=metrics,
         tracer=tracer,
@@ -63,6 +70,8 @@ async def open_resources(
         resources = replace(resources, declared=MappingProxyType({**resources.declared, resource.kind: opened}))
         if resource.kind is Keys:
             resources = replace(resources, verifier=await verifier_of(settings, [opened]))
+        elif resource.kind is Revocations:
+            resources = replace(resources, revocations=opened)
     return resources
 
 

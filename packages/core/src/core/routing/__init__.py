@@ -1,5 +1,6 @@
 """Routes: declared once, shared by apps, found in constant time, checked at boot."""
 
+from core.routing.access import asks_for_the_caller, identifies_the_caller, is_public, public
 from core.routing.checks import RoutingError, check
 from core.routing.deprecation import Deprecation, deprecated
 from core.routing.inactive import inactive, warn_if_inactive
@@ -13,12 +14,16 @@ __all__ = [
     "Deprecation",
     "Router",
     "RoutingError",
+    "asks_for_the_caller",
     "check",
     "deprecated",
     "function_scoped",
+    "identifies_the_caller",
     "inactive",
     "install",
     "installed",
+    "is_public",
+    "public",
     "register",
     "selected",
     "serving",

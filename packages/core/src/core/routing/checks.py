@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match, WebSocketRoute
 from starlette.types import Scope
 
+from core.routing.access import access_problems
 from core.routing.deprecation import DeprecatedRoute
 from core.routing.providers import provider_problems
 
@@ -43,7 +44,8 @@ def check(app: FastAPI, *, elsewhere: Collection[str | None] = ()) -> None:
     Raises:
         RoutingError: two operations have one operationId, an earlier route hides a later one, a route states no
             response model, an endpoint or a dependency is not async or has the wrong scope, a parameter is not what its
-            annotation meant, or a deprecation lacks its date, its order or its successor.
+            annotation meant, an operation does not say who may call it, or a deprecation lacks its date, its order or
+            its successor.
     """
     routes = list(iter_route_contexts(app.routes))
     problems = [problem for rule in _RULES for problem in rule(routes)]
@@ -132,4 +134,4 @@ def _idle_deprecations(routes: Sequence[RouteContext], elsewhere: Collection[str
             yield f"{operation} is succeeded by {deprecation.successor}, which is no route"
 
 
-_RULES = (_repeated_operation_ids, _hidden_routes, _missing_response_models, _misused_providers)
+_RULES = (_repeated_operation_ids, _hidden_routes, _missing_response_models, _misused_providers, access_problems)

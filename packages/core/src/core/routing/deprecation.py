@@ -7,10 +7,10 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote
 
-from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from core.marks import Function, Mark
+from core.routing.media_types import TypedRoute
 from core.telemetry.exchange import EXCHANGE
 
 Header = tuple[bytes, bytes]
@@ -55,7 +55,7 @@ def deprecated(
     return OWN_DEPRECATION.put(Deprecation(since=since, sunset=sunset, successor=successor))
 
 
-class DeprecatedRoute(APIRoute):
+class DeprecatedRoute(TypedRoute):
     """An operation whose every answer, whoever gives it, says that it is deprecated; the others pay nothing for it."""
 
     def __init__(self, *arguments: Any, deprecation: Deprecation, **options: Any) -> None:

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
 
+from core.routing.access import ask_for_the_caller_first
 from core.routing.deprecation import OWN_DEPRECATION, DeprecatedRoute, Deprecation
+from core.routing.media_types import TypedRoute
 from core.routing.serving import ServingOverrides
 
 
@@ -35,7 +37,7 @@ class Router(APIRouter):
         responses: Mapping[int | str, dict[str, Any]] | None = None,
         deprecation: Deprecation | None = None,
         include_in_schema: bool = True,
-        route_class: type[APIRoute] = APIRoute,
+        route_class: type[APIRoute] = TypedRoute,
     ) -> None:
         super().__init__(
             prefix=prefix,
@@ -55,6 +57,7 @@ class Router(APIRouter):
         if deprecation is not None:
             options["route_class_override"] = partial(DeprecatedRoute, deprecation=deprecation)
         super().add_api_route(path, endpoint, **options)
+        ask_for_the_caller_first(cast("APIRoute", self.routes[-1]).dependant)
 
 
 def register(app: FastAPI, router: Router) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.ids import format_id, new_id
+from core.opening import LOCAL_ISSUER
 from core.services import Service
 from core.settings import ServiceSettings
 from core.testing.applications import SERVICE_URL
@@ -50,7 +51,7 @@ def minting(settings: ServiceSettings, folder: Path) -> Mint:
         return sign_access_token(
             key=key.private,
             kid=key.kid,
-            issuer=settings.tokens.issuer or SERVICE_URL,
+            issuer=LOCAL_ISSUER,
             audience=[settings.tokens.audience],
             subject=subject or format_id("usr", new_id()),
             client_id="tests",

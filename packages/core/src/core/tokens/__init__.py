@@ -4,6 +4,7 @@ from core.tokens.keys import Keys, generate_key, key_id, public_jwk, public_keys
 from core.tokens.local import LocalKey
 from core.tokens.principal import Principal
 from core.tokens.remote import RemoteKeys
+from core.tokens.revocations import NothingRevoked, Revocations
 from core.tokens.sealing import derive_key, open_key, seal_key
 from core.tokens.signing import sign_access_token
 from core.tokens.verifier import Verifier
@@ -11,8 +12,10 @@ from core.tokens.verifier import Verifier
 __all__ = [
     "Keys",
     "LocalKey",
+    "NothingRevoked",
     "Principal",
     "RemoteKeys",
+    "Revocations",
     "Verifier",
     "derive_key",
     "generate_key",

@@ -16,6 +16,7 @@ _KINDS: dict[str, Kind] = {"usr": "user", "svc": "service"}
 class Principal:
     """The caller that a valid access token names; users (`usr_…`) and machine clients (`svc_…`) never mix."""
 
+    issuer: str
     subject: str
     id: UUID
     kind: Kind

@@ -11,7 +11,7 @@ from core.events import Event, Handlers
 from core.mail import Message
 from core.ports import Ports, Seed
 from core.resources import Resources
-from core.routing import Router
+from core.routing import Router, public
 
 __all__ = ["Settings", "create_app", "seed_local"]
 
@@ -35,6 +35,7 @@ async def put_beside(event: Event, session: Session, _: Resources) -> None:
 
 
 @router.post("", status_code=201)
+@public
 async def add_cup(cup: Cup, session: Session, resources: ResourcesDep) -> Cup:
     """Keeps a cup, and mails about it."""
     await session.execute(text("INSERT INTO cups VALUES (:name)"), {"name": cup.name})
@@ -45,6 +46,7 @@ async def add_cup(cup: Cup, session: Session, resources: ResourcesDep) -> Cup:
 
 
 @router.get("")
+@public
 async def list_cups(session: Session) -> list[Cup]:
     """Every cup."""
     names = await session.scalars(text("SELECT name FROM cups ORDER BY name"))
@@ -52,6 +54,7 @@ async def list_cups(session: Session) -> list[Cup]:
 
 
 @router.get("/elsewhere")
+@public
 async def count_elsewhere(resources: ResourcesDep) -> int:
     """How many cups the other service has, by a call to it."""
     response = await resources.clients.client("tea").get("/v1/cups")

@@ -10,7 +10,7 @@ from core.events import Announced, Announcements
 from core.mail import Message
 from core.ports import Ports, Seed
 from core.resources import Resources
-from core.routing import Router
+from core.routing import Router, public
 from tea.settings import Settings
 
 __all__ = ["Settings", "create_app", "seed_local"]
@@ -36,6 +36,7 @@ router = Router(prefix="/v1/cups", tags=["cups"])
 
 
 @router.post("", status_code=201)
+@public
 async def add_cup(cup: Cup, session: Session, resources: ResourcesDep) -> Cup:
     """Keeps a cup, announces it, and mails about it."""
     await session.execute(text("INSERT INTO cups VALUES (:name)"), {"name": cup.name})
@@ -47,6 +48,7 @@ async def add_cup(cup: Cup, session: Session, resources: ResourcesDep) -> Cup:
 
 
 @router.get("")
+@public
 async def list_cups(session: Session) -> list[Cup]:
     """Every cup."""
     names = await session.scalars(text("SELECT name FROM cups ORDER BY name"))
@@ -54,6 +56,7 @@ async def list_cups(session: Session) -> list[Cup]:
 
 
 @router.get("/elsewhere")
+@public
 async def count_elsewhere(resources: ResourcesDep) -> int:
     """How many cups the other service has, by a call to it."""
     response = await resources.clients.client("coffee").get("/v1/cups")

@@ -1,5 +1,6 @@
 """What every service does, wherever it runs; a service inherits it with `class TestConformance(Conformance)`."""
 
+from core.testing.conformance.access import Access
 from core.testing.conformance.bodies import Bodies
 from core.testing.conformance.callers import Callers
 from core.testing.conformance.contract import Contract
@@ -28,6 +29,7 @@ class Conformance(
     Hostile,
     Transactions,
     Callers,
+    Access,
     Headers,
     Metrics,
     Probes,

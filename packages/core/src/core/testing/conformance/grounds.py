@@ -24,6 +24,7 @@ from core.testing.applications import SERVICE_URL, Host
 from core.testing.databases import TemplateDatabase
 from core.testing.exits import Exit, FailingLayer, exits, transactions
 from core.testing.locally import Mint, local_settings, minting
+from core.tokens import LocalKey
 
 # Soon enough for a test that takes all connections; nothing else waits for one.
 LIMITS = {"pool_timeout_s": 0.25}
@@ -37,6 +38,7 @@ class Conforming:
 
     settings: ServiceSettings
     mint: Mint
+    key: LocalKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ class Grounds:
             "server": settings.server.model_copy(update={"concurrency_max": AT_ONCE}),
         }
         settings = settings.model_copy(update=updates)
-        yield Conforming(settings, await asyncio.to_thread(minting, settings, folder))
+        mint = await asyncio.to_thread(minting, settings, folder)
+        yield Conforming(settings, mint, await asyncio.to_thread(LocalKey.open, folder, environment="local"))
         await template.drop(database)
 
     @pytest.fixture(scope="class")

@@ -42,6 +42,7 @@ def _header(description: str, schema: Json = _TEXT, *, required: bool = False) -
 
 
 HEADERS: dict[str, Json] = {
+    "Accept-Patch": _header("What a PATCH is read as, where it was one (RFC 5789, section 3.1)."),
     "Cache-Control": _header("Who may keep the answer, and how long (RFC 9111)."),
     "Deprecation": _header("Since when not to begin using this (RFC 9745)."),
     "ETag": _header("The version that is answered (RFC 9110, section 8.8.3).", required=True),
@@ -52,22 +53,27 @@ HEADERS: dict[str, Json] = {
     "RateLimit-Policy": _header("The quotas that there are."),
     "Retry-After": _header("Seconds after which to try again (RFC 9110, section 10.2.3).", _SECONDS),
     "Sunset": _header("When this will no longer be there (RFC 8594)."),
-    "WWW-Authenticate": _header("How to sign in (RFC 6750, section 3).", required=True),
+    "WWW-Authenticate": _header("What to call with, and what was wrong (RFC 6750, section 3).", required=True),
+    # The same header where it need not be: what stands behind a dot tells components apart.
+    "WWW-Authenticate.scope": _header("The scope that the access token lacks, if that is it (RFC 6750, section 3.1)."),
     "X-Request-ID": _header("Names this request in logs and to support.", required=True),
 }
 EVERY_RESPONSE = "X-Request-ID"
 _OF_STATUS: dict[int, tuple[str, ...]] = {
     HTTPStatus.NOT_MODIFIED: ("Cache-Control", "ETag"),
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
+    HTTPStatus.FORBIDDEN: ("WWW-Authenticate.scope",),
     # While another request with the same Idempotency-Key is at work.
     HTTPStatus.CONFLICT: ("Retry-After",),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("Accept-Patch",),
     HTTPStatus.TOO_MANY_REQUESTS: ("RateLimit", "RateLimit-Policy", "Retry-After"),
 }
 
 
 def headers(names: Iterable[str]) -> Json:
     """References to rows of `HEADERS`."""
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in sorted({EVERY_RESPONSE, *names})}
+    rows = sorted({EVERY_RESPONSE, *names})
+    return {row.partition(".")[0]: {"$ref": f"#/components/headers/{row}"} for row in rows}
 
 
 def response_of(answer: Answer) -> tuple[int, str, Json]:

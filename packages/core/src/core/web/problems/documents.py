@@ -104,10 +104,21 @@ def _as_json(document: dict[str, Any]) -> bytes:
 
 
 def _headers_of(error: DomainError) -> dict[str, str]:
-    # RFC 6750, section 3: for a token that does not do, too.
-    if isinstance(error, errors.Unauthenticated):
-        return {"www-authenticate": "Bearer"}
-    if isinstance(error, errors.InsufficientScope):
-        return {"www-authenticate": 'Bearer error="insufficient_scope"'}
+    if (challenge := _challenge(error)) is not None:
+        return {"www-authenticate": challenge}
+    if isinstance(error, errors.UnsupportedMediaType) and error.accept_patch:
+        return {"accept-patch": error.accept_patch}
     retry_after_s = getattr(error, "retry_after_s", None)
     return {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
+
+
+def _challenge(error: DomainError) -> str | None:
+    """What the caller is asked for (RFC 6750, section 3): an error only where a token was shown."""
+    if isinstance(error, errors.InvalidToken):
+        return 'Bearer error="invalid_token"'
+    if isinstance(error, errors.Unauthenticated):
+        return "Bearer"
+    if not isinstance(error, errors.InsufficientScope):
+        return None
+    scope = "" if error.scope is None else f', scope="{error.scope}"'
+    return f'Bearer error="insufficient_scope"{scope}'

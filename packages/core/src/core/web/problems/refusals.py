@@ -49,10 +49,9 @@ def from_validation(found: Sequence[Mapping[str, Any]], content_type: str | None
         return errors.NotFound()
     if any(each["loc"] == ("body",) and each["type"] != "missing" for each in found) and not _is_json(content_type):
         return errors.UnsupportedMediaType("Send application/json.")
-    return errors.Invalid(
-        "See errors for what is not accepted.",
-        tuple(FieldError(pointer(each["loc"]), each["type"], _unquoted(each)) for each in found[:ERRORS_MAX]),
-    )
+    refused = (FieldError(pointer(each["loc"]), each["type"], _unquoted(each)) for each in found[:ERRORS_MAX])
+    # Each once: the parameters of a list are asked for, and looked at, by its filters and by its page.
+    return errors.Invalid("See errors for what is not accepted.", tuple(dict.fromkeys(refused)))
 
 
 def _is_json(content_type: str | None) -> bool:

@@ -4,7 +4,7 @@ from datetime import date
 from operator import attrgetter
 
 from core.dependencies import Created, PageDep, idempotent
-from core.routing import Deprecation, Router
+from core.routing import Deprecation, Router, public
 from core.web.pages import PageOf
 from example.things.dependencies import ThingsDep, ThingViewsDep
 from example.things.schemas.ids import ThingId
@@ -25,6 +25,7 @@ async def make_thing(thing: ThingCreate, things: ThingsDep, created: Created) ->
 
 
 @router.get("")
+@public
 async def list_things(things: ThingViewsDep, page: PageDep) -> PageOf[ThingRead]:
     """Lists things, oldest first."""
     rows = await things.page(after=page.after, limit=page.limit)
@@ -32,6 +33,7 @@ async def list_things(things: ThingViewsDep, page: PageDep) -> PageOf[ThingRead]
 
 
 @router.get("/{thing_id}")
+@public
 async def read_thing(thing_id: ThingId, things: ThingViewsDep) -> ThingRead:
     """Shows one thing."""
     return ThingRead.of(await things.one(thing_id))

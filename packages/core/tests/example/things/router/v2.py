@@ -5,7 +5,7 @@ from operator import attrgetter
 from fastapi import Depends
 
 from core.dependencies import Conditional, Created, ETag, IfMatch, idempotent, limited
-from core.routing import Router
+from core.routing import Router, public
 from core.web.pages import PageOf
 from core.web.patches import Merged
 from example.things.dependencies import ThingsDep, ThingV2PageDep, ThingV2QueryDep, ThingViewsDep
@@ -15,7 +15,7 @@ from example.things.schemas.v2 import ThingV2Create, ThingV2Patch, ThingV2Read
 router = Router(prefix="/v2/things", tags=["things_v2"])
 
 
-@router.post("", status_code=201, dependencies=[Depends(limited("600/minute", by="caller"))])
+@router.post("", status_code=201, dependencies=[Depends(limited(lambda settings: settings.limits.make, by="caller"))])
 @idempotent
 async def make_thing(body: ThingV2Create, things: ThingsDep, created: Created, etag: ETag) -> ThingV2Read:
     """Makes a thing."""
@@ -25,6 +25,7 @@ async def make_thing(body: ThingV2Create, things: ThingsDep, created: Created, e
 
 
 @router.get("")
+@public
 async def list_things(things: ThingViewsDep, query: ThingV2QueryDep, page: ThingV2PageDep) -> PageOf[ThingV2Read]:
     """Lists things, oldest first."""
     since, before = query.created_at_gte, query.created_at_lt
@@ -33,6 +34,7 @@ async def list_things(things: ThingViewsDep, query: ThingV2QueryDep, page: Thing
 
 
 @router.get("/{thing_id}")
+@public
 async def read_thing(thing_id: ThingId, things: ThingViewsDep, conditional: Conditional) -> ThingV2Read:
     """Shows one thing."""
     thing = await things.one(thing_id)
@@ -41,6 +43,7 @@ async def read_thing(thing_id: ThingId, things: ThingViewsDep, conditional: Cond
 
 
 @router.patch("/{thing_id}")
+@public
 async def change_thing(
     thing_id: ThingId, patch: Merged[ThingV2Patch], things: ThingsDep, if_match: IfMatch, etag: ETag
 ) -> ThingV2Read:
