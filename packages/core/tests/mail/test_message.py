@@ -16,6 +16,7 @@ from core.mail import Message
         "ada@example.com@example.org",
         '"ada eve"@example.com',
         "ada\x00@example.com",
+        "=?utf-8?q?eve=40example.com=2C_ada?=@example.com",
         "ada@",
         "ada",
         "",

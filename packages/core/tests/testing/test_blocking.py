@@ -10,12 +10,12 @@ import time
 from contextlib import asynccontextmanager, suppress
 
 from core.application import chassis
-from core.routing import Router
+from core.testing.open_router import OpenRouter
 from core.settings import ChassisSettings
 from core.testing import running
 from pydantic import BaseModel
 
-router = Router(prefix="/v1", tags=["naps"])
+router = OpenRouter(prefix="/v1", tags=["naps"])
 
 
 class Nap(BaseModel):

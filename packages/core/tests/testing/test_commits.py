@@ -5,11 +5,12 @@ from fastapi import Depends
 from sqlalchemy import text
 
 from core.dependencies import ResourcesDep, Session
-from core.routing import Router, register
+from core.routing import register
 from core.testing.commits import late_commits
 from core.testing.exits.transactions import Number
+from core.testing.open_router import OpenRouter
 
-router = Router(prefix="/v1/commits", tags=["commits"])
+router = OpenRouter(prefix="/v1/commits", tags=["commits"])
 
 
 async def late(resources: ResourcesDep):

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field, StrictInt
 from core.dependencies import IfMatch
 from core.errors import Invalid
 from core.mount import ServiceMount
-from core.routing import Router
 from core.testing import SERVICE_URL, Host, fuzzing
 from core.testing.fuzzing import EXAMPLES_MAX, Fuzzing, fuzz, fuzzing_of
+from core.testing.open_router import OpenRouter
 from core.web.openapi import openapi_of
 
 
@@ -55,7 +55,7 @@ async def is_stricter_than_it_says(cup: Cup) -> Cup:
 
 
 async def sent(handler, *, mounted=False, add=None):
-    router = Router(prefix="/v1/cups", tags=["cups"])
+    router = OpenRouter(prefix="/v1/cups", tags=["cups"])
     router.post("", response_model=Cup)(handler)
     app = bare(router)
     document = openapi_of(app)
@@ -148,7 +148,7 @@ async def test_a_change_may_ask_for_its_condition():
 
 
 async def test_a_path_that_is_another_ones_template_has_the_methods_of_both():
-    router = Router(prefix="/v1/cups", tags=["cups"])
+    router = OpenRouter(prefix="/v1/cups", tags=["cups"])
 
     @router.post("/wash", status_code=204)
     async def wash() -> None: ...
@@ -173,6 +173,17 @@ async def test_a_path_that_is_another_ones_template_has_the_methods_of_both():
 def test_a_whole_number_with_a_point_and_a_rule_of_the_business_may_be_refused(code, errors, meant):
     answer = SimpleNamespace(json=lambda: {"code": code, "errors": [{"code": each} for each in errors]})
     assert fuzzing._is_meant("positive_data_acceptance", SERVICE_URL, answer, []) is meant
+
+
+def test_a_refusal_of_another_shape_is_the_business_own():
+    of_oauth = SimpleNamespace(json=lambda: {"error": "invalid_client"})
+    assert fuzzing._is_meant("positive_data_acceptance", SERVICE_URL, of_oauth, [])
+
+
+@pytest.mark.parametrize(("status", "meant"), [(428, True), (404, True), (200, False), (500, False)])
+def test_a_request_without_its_condition_is_refused_for_that_or_because_there_is_nothing(status, meant):
+    answer = SimpleNamespace(status_code=status)
+    assert fuzzing._is_meant("missing_required_header", SERVICE_URL, answer, []) is meant
 
 
 def told(**options) -> Any:

@@ -5,11 +5,12 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from core.errors import Unavailable
+from core.errors import Invalid, Unavailable
 
 # Deliberately narrower than RFC 5322: no display name, comment, quoted local part or list, so that no text that a
-# stranger typed can add a recipient. Whether the address exists is what the mail itself finds out.
-_ONE_ADDRESS = re.compile(r"""[^\s<>()\[\],;:"\\@]+@[^\s<>()\[\],;:"\\@]+""")
+# stranger typed can add a recipient; and without `=?`, by which a header would show what it decodes to (RFC 2047).
+# Whether the address exists is what the mail itself finds out.
+_ONE_ADDRESS = re.compile(r"""(?!.*=\?)[^\s<>()\[\],;:"\\@]+@[^\s<>()\[\],;:"\\@]+""")
 # Control characters and the line and paragraph separators: each can end a header line somewhere on the way.
 _LINE_BREAKING = {"Cc", "Zl", "Zp"}
 
@@ -18,6 +19,12 @@ class MailUnavailable(Unavailable):
     """The message could not be handed over."""
 
     code = "mail_unavailable"
+
+
+class MailRefused(Invalid):
+    """The mail server refuses this message for good."""
+
+    code = "mail_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class Mail(Protocol):
         """Hands the message over; returning means that the other side has it.
 
         Raises:
-            MailUnavailable: it was not taken; trying again later is safe.
+            MailUnavailable: it was not taken, and no message would be now; trying again later is safe.
+            MailRefused: it was not taken, and hardly ever will be: nobody has the address, or the text is not wanted.
         """
         ...

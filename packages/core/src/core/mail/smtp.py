@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.headerregistry import AddressHeader
 from email.message import EmailMessage
@@ -11,10 +12,12 @@ from typing import cast
 
 import aiosmtplib
 
-from core.mail.message import MailUnavailable, Message
+from core.mail.message import MailRefused, MailUnavailable, Message
 
 STEP_TIMEOUT_S = 10
 TOTAL_TIMEOUT_S = 30
+QUIT_TIMEOUT_S = 1
+_FOR_GOOD = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,26 +49,33 @@ class SmtpMail:
         """Hands the message over; returning means that the server answered 250 to it.
 
         Raises:
-            MailUnavailable: the server was not reached in time or refused something; the cause says what.
+            MailUnavailable: the server was not reached in time, or takes nothing from us now; the cause says what.
+            MailRefused: it takes everything but this message (RFC 5321, section 4.2.1: 5yz to RCPT or to the text).
         """
+        client = self._client()
         try:
+            composed, recipient = self._compose(message), _ascii_domain(message.to)
             async with asyncio.timeout(self.total_timeout_s):
-                await aiosmtplib.send(
-                    self._compose(message),
-                    recipients=[_ascii_domain(message.to)],
-                    hostname=self.host,
-                    port=self.port,
-                    username=self.username,
-                    password=self.password,
-                    local_hostname=_own_name(),
-                    timeout=STEP_TIMEOUT_S,
-                    use_tls=self.implicit_tls,
-                    start_tls=self._start_tls(),
-                    tls_context=self.tls,
-                )
+                await client.connect()
+                await client.send_message(composed, recipients=[recipient])
         # aiosmtplib refuses an address that it cannot put on a command line with a ValueError.
         except (aiosmtplib.SMTPException, OSError, ValueError) as failed:
-            raise MailUnavailable from failed
+            raise MailRefused if _is_about_the_message(failed) else MailUnavailable from failed
+        finally:
+            await _leave(client)
+
+    def _client(self) -> aiosmtplib.SMTP:
+        return aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.username,
+            password=self.password,
+            local_hostname=_own_name(),
+            timeout=STEP_TIMEOUT_S,
+            use_tls=self.implicit_tls,
+            start_tls=self._start_tls(),
+            tls_context=self.tls,
+        )
 
     def _start_tls(self) -> bool | None:
         """False: never; True: insist; None: when offered."""
@@ -87,6 +97,32 @@ class SmtpMail:
         composed["Auto-Submitted"] = "auto-generated"
         composed.set_content(message.text)
         return composed
+
+
+async def _leave(client: aiosmtplib.SMTP) -> None:
+    """Says QUIT (RFC 5321, section 4.1.1.10); waits little, because the message has been taken by now, or has not."""
+    try:
+        with suppress(aiosmtplib.SMTPException, OSError):
+            async with asyncio.timeout(QUIT_TIMEOUT_S):
+                await client.quit()
+    finally:
+        client.close()
+
+
+def _is_about_the_message(failed: Exception) -> bool:
+    match failed:
+        case aiosmtplib.SMTPRecipientsRefused():
+            return all(each.code >= _FOR_GOOD for each in failed.recipients)
+        case aiosmtplib.SMTPDataError():
+            return failed.code >= _FOR_GOOD
+        # It does not take addresses outside ASCII.
+        case aiosmtplib.SMTPNotSupported():
+            return True
+        # A certificate that is refused is a ValueError, too, and an OSError.
+        case OSError() | aiosmtplib.SMTPException():
+            return False
+        case _:
+            return True
 
 
 def _ascii_domain(address: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from core.database import Database, open_database
+from core.errors import Unavailable
 from core.events import Dispatcher, Event, Handlers
 from core.events.inbox.effects import Effects, NotBegun
 from core.events.queues import Claimed, Leases
@@ -81,6 +82,31 @@ async def test_an_event_that_is_given_up_holds_back_no_later_one(
     assert deliveries.seen == [*["a1"] * 12, "a2"]
     [dead] = [line for line in logs if line["event"] == "event is dead"]
     assert dead["consumer"].endswith("Deliveries.handle")
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"), [(ConnectionRefusedError(), "ConnectionRefusedError"), (None, "unavailable")]
+)
+async def test_an_outage_of_what_a_handler_needs_kills_no_event(
+    dispatching, deliveries, arrive, event, all_handled, logs, monkeypatch, inbox, cause, told
+):
+    monkeypatch.setattr("core.events.queues.leases.BACKOFF_S_MAX", 0.001)
+
+    def away(event: Event) -> None:
+        if event.data["name"] == "a1" and len(deliveries.seen) <= 20:
+            raise Unavailable("ada@example.com") from cause
+
+    deliveries.then = away
+    await arrive(deliveries.handlers, event(name="a1"), event(name="a2"))
+    async with dispatching(deliveries.handlers):
+        await all_handled()
+    assert deliveries.seen == [*["a1"] * 21, "a2"]
+    assert [row["attempts"] for row in await inbox()] == [9, 1]
+    lines = [line for line in logs if line["event"] == "event waits for what is away"]
+    assert [(line["level"], line["failure"], line["cause"]) for line in lines] == [
+        ("warning", "Unavailable", told)
+    ] * 20
+    assert "ada@example.com" not in str(logs)
 
 
 async def test_what_ends_every_process_is_dead_too_and_takes_nobody_with_it(

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event as sqlalchemy_event
 
 from core.database import open_database
+from core.errors import Unavailable
 from core.events.queues import INBOX, OUTBOX, Leases
 
 FILL = """
@@ -278,6 +279,49 @@ async def test_the_twelfth_failure_is_the_last(leases, fill, outbox, admin, logs
     assert (row["attempts"], row["last_error"]) == (12, "RuntimeError")
     assert row["dead_at"] is not None
     assert [line["event_id"] for line in logs if line["event"] == "event is dead"] == [str(claimed.event.id)]
+
+
+async def test_an_outage_takes_no_more_than_eight_attempts_however_long_it_lasts(leases, fill, outbox, admin):
+    await fill(2)
+    counted, pauses = [], []
+    for _ in range(30):
+        [claimed] = await leases.claim(1)
+        await leases.fail(claimed, Unavailable())
+        counted.append((await outbox())[0]["attempts"])
+        # The order of its lane is kept.
+        assert await leases.claim(10) == []
+        pauses.append((await admin.fetchval("SELECT due_at - now() FROM outbox WHERE sequence = 1")).total_seconds())
+        await admin.execute("UPDATE outbox SET due_at = now() WHERE sequence = 1")
+    assert counted == [*range(1, 8), *[8] * 23]
+    # The rest of a pause may have passed already, on a slow machine.
+    assert all(150 - 30 <= pause <= 300 for pause in pauses[9:])
+    [row, _] = await outbox()
+    assert (row["last_error"], row["dead_at"]) == ("Unavailable", None)
+
+
+async def test_what_failed_eleven_times_outlasts_an_outage_and_no_further_failure(leases, fill, outbox, admin):
+    await fill(1)
+    await admin.execute("UPDATE outbox SET attempts = 11")
+    for failure, attempts in ((Unavailable(), 11), (Unavailable(), 11), (RuntimeError(), 12)):
+        [claimed] = await leases.claim(1)
+        await leases.fail(claimed, failure)
+        [row] = await outbox()
+        assert (row["attempts"], row["dead_at"] is None) == (attempts, attempts == 11)
+        await admin.execute("UPDATE outbox SET due_at = now()")
+
+
+async def test_who_lost_a_lease_and_comes_after_an_outage_ends_no_claim_of_another(leases, fill, outbox, admin):
+    await fill(1)
+    await admin.execute("UPDATE outbox SET attempts = 8")
+    [lost] = await leases.claim(1)
+    await admin.execute("UPDATE outbox SET leased_until = now() - interval '1 s'")
+    [taken] = await leases.claim(1)
+    await leases.fail(taken, Unavailable())
+    await admin.execute("UPDATE outbox SET due_at = now()")
+    await leases.claim(1)
+    await leases.fail(lost, RuntimeError())
+    [row] = await outbox()
+    assert (row["attempts"], row["last_error"], row["leased_until"] is None) == (10, "Unavailable", False)
 
 
 async def test_what_nobody_lived_to_tell_keeps_the_last_failure_that_was_told(leases, fill, outbox, admin):

@@ -13,7 +13,7 @@ from example.things.dependencies import build
 from example.things.replays import count_things, retell_things
 from sqlalchemy import text
 
-from core.cli import opened
+from core.cli.applications import opened
 from core.database import open_database
 from core.errors import Conflict
 from core.events import Dispatcher, Handlers, Inbox, Relay, Replay

@@ -14,6 +14,7 @@ from opentelemetry.trace import Tracer
 from sqlalchemy import tuple_
 
 from core.cancellation import is_ending
+from core.errors import Unavailable
 from core.events.declarations.handlers import Subscription
 from core.events.inbox.effects import Effects, NotBegun
 from core.events.inbox.receiving import Inbox
@@ -137,7 +138,10 @@ class Dispatcher:
                 await self._record(partial(self._leases.give_back, [claimed]))
                 return False
             told = {"event_type": claimed.event.type, "event_id": str(claimed.event.id), "consumer": claimed.consumer}
-            log.exception("event not handled", attempts=claimed.attempts, **told)
+            if isinstance(failed, Unavailable):
+                _tell_of_an_outage(failed, **told)
+            else:
+                log.exception("event not handled", attempts=claimed.attempts, **told)
             record_failure(failed)
             await self._record(partial(self._leases.fail, claimed, failed))
             return False
@@ -149,3 +153,9 @@ class Dispatcher:
                 await outcome()
 
         await recorded(in_turn)
+
+
+def _tell_of_an_outage(failed: Unavailable, **event: str) -> None:
+    # Of thousands of events, again and again: a line, no traceback. The types alone: a text may quote an address.
+    cause = type(failed.__cause__).__name__ if failed.__cause__ else failed.code
+    log.warning("event waits for what is away", failure=type(failed).__name__, cause=cause, **event)

@@ -8,15 +8,15 @@ from typing import Any
 
 import orjson
 from opentelemetry.trace import Tracer
+from sqlalchemy import delete, func, insert
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.clock import Clock
 from core.events.declarations.announcements import Announced, UndeclaredEvent
 from core.events.event import SEQUENCE_MAX, SUBJECT_LENGTH_MAX
 from core.events.spans import publish_span
-from core.events.tables import outbox
+from core.events.tables import inbox, outbox
 from core.ids import new_id
 from core.tracing import NO_TRACER, current_traceparent
 
@@ -89,6 +89,14 @@ class Events:
             awake = self.outbox.awake if type_ in self.outbox.announced else self.outbox.awake_for_deferred
             # Not only once: the end of a savepoint counts as a commit, too.
             sqlalchemy_event.listen(self.session.sync_session, "after_commit", lambda _: awake.set())
+
+    async def erase(self, subject: str) -> None:
+        """Deletes every event about a subject that this service holds: waiting, handled, dead, and with its errors.
+
+        For what a service tells itself about a person who is erased; what it has told others is theirs to erase.
+        """
+        for table in (outbox, inbox):
+            await self.session.execute(delete(table).where(table.c.subject == subject))
 
     def _told(self, type_: str, data: Announced | Mapping[str, Any]) -> dict[str, Any]:
         model = self.outbox.announced.get(type_)

@@ -17,6 +17,7 @@ from sqlalchemy import Row, Update
 from core.backoff import backoff_s
 from core.cancellation import settled
 from core.database import Database
+from core.errors import Unavailable
 from core.events.event import Event
 from core.events.queues.outcomes import recorded
 from core.events.queues.queue import Queue
@@ -25,6 +26,9 @@ from core.events.queues.queue import Queue
 LEASE = timedelta(seconds=60)
 BACKOFF_S_MIN, BACKOFF_S_MAX = 2, 300
 ATTEMPTS_MAX = 12
+# An outage of what a handler needs makes the pauses longer, up to five minutes, and leaves the event its other
+# attempts: the event is not to blame, and an outage may last longer than twelve attempts, which take 24 minutes.
+OUTAGE_ATTEMPTS_MAX = 8
 # From here on an event that was taken over is attempted alone: it may be what ended its processes, and the others that
 # they had are innocent.
 SUSPECT_FROM = 4
@@ -101,14 +105,19 @@ class Leases:
         await self._end(self.queue.succeed, claimed)
 
     async def fail(self, claimed: Claimed, failure: BaseException) -> None:
-        """Records a failure; the row is due again, later each time, and is given up after the last attempt."""
+        """Records a failure; the row is due again, later each time, and is given up after the last attempt.
+
+        An outage (Unavailable) is never the last: it says nothing of the event.
+        """
         # The type alone: the text of an exception may quote what nobody should store.
         told = type(failure).__name__
-        if claimed.attempts >= ATTEMPTS_MAX:
+        is_outage = isinstance(failure, Unavailable)
+        if claimed.attempts >= ATTEMPTS_MAX and not is_outage:
             await self._give_up(claimed, told)
-        else:
-            pause = timedelta(seconds=backoff_s(claimed.attempts, first_s=BACKOFF_S_MIN, max_s=BACKOFF_S_MAX))
-            await self._end(self.queue.retry, [claimed], pause=pause, failure=told)
+            return
+        pause = timedelta(seconds=backoff_s(claimed.attempts, first_s=BACKOFF_S_MIN, max_s=BACKOFF_S_MAX))
+        uncounted = int(is_outage and claimed.attempts > OUTAGE_ATTEMPTS_MAX)
+        await self._end(self.queue.retry, [claimed], pause=pause, failure=told, uncounted=uncounted)
 
     async def abandon(self, claimed: Claimed) -> None:
         """Gives up what ended every process that tried it."""

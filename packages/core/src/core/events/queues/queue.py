@@ -136,9 +136,11 @@ class Queue:
 
     @cached_property
     def retry(self) -> Update:
-        """They are due again after `pause`."""
+        """They are due again after `pause`; of their attempts, so many are `uncounted`."""
         due_at = func.now() + bindparam("pause", type_=Interval)
-        return self._end(leased_until=None, due_at=due_at, last_error=bindparam("failure", type_=Text))
+        attempts = self.table.c.attempts - bindparam("uncounted", type_=INTEGER)
+        told = bindparam("failure", type_=Text)
+        return self._end(leased_until=None, due_at=due_at, attempts=attempts, last_error=told)
 
     @cached_property
     def give_up(self) -> Update:
