@@ -39,7 +39,7 @@ async def test_a_name_and_a_key_are_no_other_name_and_key(clock, limits):
 
 async def test_a_hit_beyond_the_limit_is_refused_and_says_when_to_come_again(limits):
     """Real time: a client that waits as long as it is told is served."""
-    two = rate("2/2 seconds")
+    two = "2/2 seconds"
     await limits.hit("sign_in", "a", two)
     await limits.hit("sign_in", "a", two)
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from example.settings import Settings
 from fastapi import Depends
 from starlette.responses import Response
 
@@ -14,15 +15,14 @@ from core.dependencies import ResourcesDep, idempotent, limited
 from core.errors import NotFound
 from core.ids import format_id, new_id
 from core.mount import ServiceMount
-from core.rate_limits import rate
-from core.routing import Router
 from core.testing import SERVICE_URL, Host, problem, running
+from core.testing.open_router import OpenRouter
 from core.web.openapi import openapi_of
 
-ATTEMPTS = rate("2/minute")
+ATTEMPTS = "2/minute"
 
-things = Router(prefix="/v1/things", tags=["things"])
-crowded = Router(prefix="/v1/crowded", tags=["crowded"], dependencies=[Depends(limited("1/minute"))])
+things = OpenRouter(prefix="/v1/things", tags=["things"])
+crowded = OpenRouter(prefix="/v1/crowded", tags=["crowded"], dependencies=[Depends(limited("1/minute"))])
 
 
 @things.get("", dependencies=[Depends(limited("2/minute"))])
@@ -72,6 +72,20 @@ async def two() -> list[str]:
     return []
 
 
+by_choice = OpenRouter(prefix="/v1/chosen", tags=["chosen"])
+
+
+@by_choice.get("", dependencies=[Depends(limited(lambda settings: settings.limits.make))])
+async def list_chosen() -> list[str]:
+    return []
+
+
+@by_choice.get("/attempts/{account}")
+async def attempt_chosen(account: str, resources: ResourcesDep) -> list[str]:
+    await resources.rate_limits.hit("attempt", account, resources.settings_as(Settings).limits.make)
+    return []
+
+
 Served = Callable[..., httpx.AsyncClient]
 
 
@@ -82,7 +96,7 @@ def serving(request, settings, ports, clock):
     @asynccontextmanager
     async def run(**given) -> AsyncIterator[httpx.AsyncClient]:
         chosen = type(settings).model_validate(settings.model_dump() | given)
-        app = make_service("example", chosen, ports, routers=[things, crowded])
+        app = make_service("example", chosen, ports, routers=[things, crowded, by_choice])
         if request.param == "standalone":
             async with running(app) as client:
                 yield client
@@ -240,3 +254,54 @@ async def test_the_document_tells_of_the_limit_by_reference(settings, ports):
 def test_what_is_no_rate_is_refused_where_it_is_written():
     with pytest.raises(ValueError, match="it is not a rate such as"):
         limited("often")
+
+
+@pytest.mark.parametrize("path", ["/v1/chosen", "/v1/chosen/attempts/ada@example.com"])
+async def test_a_limit_of_the_settings_is_the_one_that_the_operator_chose(serving, path):
+    async with serving(limits={"make": "1/hour"}) as client:
+        statuses = [(await client.get(path)).status_code for _ in range(2)]
+    async with serving(limits={"make": "3/minute"}) as client:
+        more = [(await client.get(path)).status_code for _ in range(4)]
+    assert (statuses, more) == ([200, 429], [200, 200, 200, 429])
+
+
+async def test_a_limit_of_the_settings_is_told_like_any_other(serving):
+    async with serving(limits={"make": "150/5 minutes"}) as client:
+        answer = await client.get("/v1/chosen")
+    assert answer.headers["ratelimit-policy"] == '"chosen_list_chosen/client";q=150;w=300'
+    assert answer.headers["ratelimit"].startswith('"chosen_list_chosen/client";r=149;t=')
+
+
+@pytest.mark.parametrize("path", ["/v1/chosen", "/v1/chosen/attempts/ada@example.com"])
+async def test_where_the_operator_chose_none_nothing_is_counted_or_told(serving, path):
+    async with serving(limits={"make": "off"}) as client:
+        answers = [await client.get(path) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert "ratelimit" not in answers[0].headers
+
+
+@pytest.mark.parametrize("make", ["1/minute", "off"])
+async def test_the_document_tells_of_a_limit_whatever_an_operator_chose(settings, ports, make):
+    given = type(settings).model_validate(settings.model_dump() | {"limits": {"make": make}})
+    document = openapi_of(make_service("example", given, ports, routers=[by_choice]))
+    assert "429" in document["paths"]["/v1/chosen"]["get"]["responses"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "error", "said"),
+    [
+        (lambda settings: settings.limits.mkae, AttributeError, "mkae"),
+        (lambda settings: settings.environment, ValueError, "it is not a rate such as"),
+    ],
+)
+async def test_what_the_settings_do_not_have_stops_the_boot(settings, ports, limit, error, said):
+    async def nested(_limit: None = Depends(limited(limit))) -> None: ...
+
+    router = OpenRouter(prefix="/v1/wrong", tags=["wrong"])
+
+    @router.get("", dependencies=[Depends(nested)])
+    async def list_wrong() -> list[str]:
+        return []
+
+    with pytest.raises(error, match=said):
+        make_service("example", settings, ports, routers=[router])

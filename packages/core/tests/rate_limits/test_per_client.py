@@ -11,10 +11,11 @@ from bare import Wire
 from core.application import service as make_service
 from core.lifespan import started
 from core.mount import ServiceMount
-from core.routing import Router, deprecated
+from core.routing import deprecated
 from core.testing import SERVICE_URL, Host, problem, running
+from core.testing.open_router import OpenRouter
 
-router = Router(prefix="/v1/things", tags=["things"])
+router = OpenRouter(prefix="/v1/things", tags=["things"])
 
 
 @router.get("/one")

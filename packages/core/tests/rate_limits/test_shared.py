@@ -57,7 +57,7 @@ async def test_while_the_server_is_away_everything_passes_and_the_log_says_so_on
     await asyncio.to_thread(own_server.stop)
     for _ in range(10):
         assert await limits.count("n", "k", one) is None
-        await limits.hit("n", "k", one)
+        await limits.hit("n", "k", "1/minute")
         await asyncio.sleep(0.03)
     assert uncounted.hits == 20
     (line,) = [line for line in logs if line["level"] == "warning"]

@@ -3,11 +3,30 @@
 import sys
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from core.settings import ConfigurationError, load
+from core.settings import (
+    ConfigurationError,
+    Group,
+    Limit,
+    ServiceSettings,
+    describe,
+    env_example,
+    load,
+    variables,
+)
 from core.settings.rates import ACCEPTED, rate
 from core.settings.types import CountsUrl, Rate
+
+LIMIT = "EXAMPLE_LIMITS__MAKE"
+COMPLETE = {
+    "EXAMPLE_DATABASE__URL": "postgresql://u@db/d",
+    "EXAMPLE_PUBLIC_URL": "https://api.example.com",
+    "EXAMPLE_MAIL__URL": "smtp://mail",
+    "EXAMPLE_MAIL__SENDER": "no-reply@example.com",
+    "EXAMPLE_EVENTS__URL": "nats://bus",
+    "EXAMPLE_SECRET_KEY": "q7Hk2vTz9LmXw4RbNs8YdJf3GpKc6WuAeVt5",
+}
 
 
 def refusal(kind, value):
@@ -43,6 +62,63 @@ def test_a_rate_is_read(text, amount, period_s):
 )
 def test_what_is_no_rate_or_more_than_one_is_refused(text):
     assert refusal(Rate, text) == f"it is not {ACCEPTED}"
+
+
+@pytest.mark.parametrize(("text", "limit"), [("30/minute", "30/minute"), ("150/5 minutes",) * 2, ("off", None)])
+def test_a_limit_is_a_rate_or_off(text, limit):
+    assert TypeAdapter(Limit).validate_python(text) == limit
+    # What is copied from other settings is validated again.
+    assert TypeAdapter(Limit).validate_python(limit) == limit
+
+
+@pytest.mark.parametrize("text", ["", "often", "OFF", "none", "0/minute", "10/minute;100/hour"])
+def test_what_is_neither_is_no_limit(text):
+    assert refusal(Limit, text) == f"it is not {ACCEPTED}"
+
+
+@pytest.mark.parametrize(
+    ("environ", "limit", "shown", "origin"),
+    [
+        ({}, "600/minute", "600/minute", "default"),
+        ({LIMIT: "150/5 minutes"}, "150/5 minutes", "150/5 minutes", "environment"),
+        ({LIMIT: "off"}, None, "", "environment"),
+        # Compose passes an empty text for a variable that is not set.
+        ({LIMIT: ""}, "600/minute", "600/minute", "default"),
+        ({"EXAMPLE_ENVIRONMENT": "local"}, None, "", "local default"),
+        ({"EXAMPLE_ENVIRONMENT": "local", LIMIT: "5/minute"}, "5/minute", "5/minute", "environment"),
+    ],
+)
+def test_a_limit_is_off_on_a_laptop_and_wherever_the_operator_says_so(service, environ, limit, shown, origin):
+    loaded = load(service.settings, environ=COMPLETE | environ)
+    assert loaded.settings.limits.make == limit
+    [row] = [row for row in describe(loaded) if row.variable == LIMIT]
+    assert (row.value, row.origin) == (shown, origin)
+
+
+def test_a_limit_that_is_none_stops_the_boot_and_says_what_is_accepted(service):
+    with pytest.raises(ConfigurationError) as refused:
+        load(service.settings, environ=COMPLETE | {LIMIT: "often"})
+    assert f"{LIMIT}=often (environment) is refused: it is not {ACCEPTED}." in str(refused.value)
+    assert f"    Accepts: {ACCEPTED}, or off" in str(refused.value)
+    assert "leave it out for 600/minute" in str(refused.value)
+
+
+def test_the_page_and_the_example_of_a_service_list_a_limit_with_both_of_its_defaults(service):
+    [variable] = [each for each in variables(service.settings) if each.name == LIMIT]
+    assert (variable.accepts, variable.default, variable.local) == (f"{ACCEPTED}, or off", "600/minute", "off")
+    assert f"#{LIMIT}=off\n" in env_example(service.settings)
+
+
+def test_a_limit_is_shown_although_its_name_speaks_of_a_secret():
+    class Limits(Group):
+        password_reset: Limit = Field(default="20/hour", description="How often.")
+        api_key: str = Field(default="hunter2", description="A secret.")
+
+    class Settings(ServiceSettings, env_prefix="SHOWN_"):
+        limits: Limits = Field(default=Limits(), description="Limits.")
+
+    shown = {each.path: each.default for each in variables(Settings)}
+    assert (shown["limits", "password_reset"], shown["limits", "api_key"]) == ("20/hour", "***")
 
 
 @pytest.mark.parametrize(

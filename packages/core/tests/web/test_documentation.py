@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from core.application import ChassisApp
 from core.mount import ServiceMount
-from core.routing import Router
 from core.testing import SERVICE_URL, Host, problem, running
+from core.testing.open_router import OpenRouter
 from core.web.openapi import documentation, openapi_of
 from core.web.openapi.documentation import OpenApiDocument
 
-router = Router(prefix="/v1/orders", tags=["orders"])
+router = OpenRouter(prefix="/v1/orders", tags=["orders"])
 
 
 class Order(BaseModel):

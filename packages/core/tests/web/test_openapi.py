@@ -17,13 +17,13 @@ from pydantic import BaseModel, Field
 from core.cli.openapi import document_of
 from core.dependencies.identity import requires, scopes_of
 from core.errors import Conflict, RateLimited
-from core.routing import Router
+from core.testing.open_router import OpenRouter
 from core.web.body_limits import body_max
 from core.web.openapi import documented, openapi_of, rendered
 from core.web.openapi.components import HEADERS
 from core.web.problems import MEDIA_TYPE
 
-router = Router(prefix="/v1/orders", tags=["orders"])
+router = OpenRouter(prefix="/v1/orders", tags=["orders"])
 
 
 class Line(BaseModel):

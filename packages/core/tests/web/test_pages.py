@@ -14,8 +14,9 @@ from sqlalchemy import text
 
 from core.dependencies import PageDep, ResourcesDep, page
 from core.ids import new_id
-from core.routing import Router, register
+from core.routing import register
 from core.testing import problem, running
+from core.testing.open_router import OpenRouter
 from core.web.pages import Instant, InvalidCursor, Page, PageOf, PageQuery, decode_cursor, encode_cursor
 
 KEY = b"k" * 32
@@ -113,7 +114,17 @@ class Filtered(PageQuery):
     price_lte: int | None = None
 
 
-lists = Router(prefix="/v1/lists", tags=["lists"])
+def test_filters_are_what_a_request_has_beside_its_page():
+    assert Filtered(limit=7, cursor="x").filters() == {}
+    query = Filtered.model_validate({"colour": "red", "created_at[gte]": "2026-01-02T03:04:05+01:00", "price[gt]": "0"})
+    assert query.filters() == {
+        "colour": "red",
+        "created_at_gte": datetime(2026, 1, 2, 2, 4, 5, tzinfo=UTC),
+        "price_gt": 0,
+    }
+
+
+lists = OpenRouter(prefix="/v1/lists", tags=["lists"])
 
 
 def one_more(page_: Page) -> PageOf[Number]:

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from core import errors
 from core.errors import Conflict, DomainError, FieldError, Invalid
 from core.ids import TypeId
-from core.routing import Router
 from core.testing import SERVICE_URL, problem
+from core.testing.open_router import OpenRouter
 from core.web.problems import ERRORS_MAX, STATUS, Problems, from_http, from_validation, problem_kinds, status_of
 
 CANARY = "canary-hunter2"
@@ -65,7 +65,7 @@ class Order(BaseModel, extra="forbid"):
         return value
 
 
-router = Router(prefix="/v1/orders", tags=["orders"])
+router = OpenRouter(prefix="/v1/orders", tags=["orders"])
 
 
 @router.post("")
@@ -143,7 +143,13 @@ def test_a_problem_can_have_members_of_its_own():
     ("error", "header", "value"),
     [
         (errors.Unauthenticated(), "www-authenticate", "Bearer"),
+        (errors.InvalidToken(), "www-authenticate", 'Bearer error="invalid_token"'),
         (errors.InsufficientScope(), "www-authenticate", 'Bearer error="insufficient_scope"'),
+        (
+            errors.InsufficientScope(scope="users:read"),
+            "www-authenticate",
+            'Bearer error="insufficient_scope", scope="users:read"',
+        ),
         (errors.Forbidden(), "www-authenticate", None),
         (errors.RateLimited(retry_after_s=7), "retry-after", "7"),
         (errors.Unavailable(), "retry-after", "1"),

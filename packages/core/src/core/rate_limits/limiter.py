@@ -10,6 +10,7 @@ from limits import RateLimitItem
 from limits.errors import StorageError
 
 from core.rate_limits.standing import Standing, Window
+from core.settings.rates import rate
 
 log = structlog.get_logger("core.rate_limits")
 
@@ -43,13 +44,14 @@ class RateLimits:
         self._uncounted = uncounted
         self._paused_until = self._silent_until = _NEVER
 
-    async def hit(self, name: str, key: str, rate: RateLimitItem) -> None:
-        """Counts that `key` does what `name` says; keys of two names are counted apart.
+    async def hit(self, name: str, key: str, limit: str | None) -> None:
+        """Counts that `key` does what `name` says, unless `limit` is None; keys of two names are counted apart.
 
         Raises:
-            RateLimited: it has done so as often as `rate` allows; its `retry_after_s` is when it may again.
+            RateLimited: it has done so as often as `limit` allows; its `retry_after_s` is when it may again.
+            ValueError: `limit` is no rate.
         """
-        standing = await self.count(name, key, rate)
+        standing = None if limit is None else await self.count(name, key, rate(limit))
         if standing is not None:
             standing.enforce()
 

@@ -18,7 +18,18 @@ from core.settings.loading import Loaded, gather, load
 from core.settings.model import ChassisSettings, ServiceSettings
 from core.settings.report import EX_CONFIG, ConfigurationError, Problem
 from core.settings.trees import Values, merged
-from core.settings.types import Accepts, BusUrl, DatabaseUrl, Fault, Frozen, MailUrl, SecretKey, SecretUrl, WebUrl
+from core.settings.types import (
+    Accepts,
+    BusUrl,
+    DatabaseUrl,
+    Fault,
+    Frozen,
+    Limit,
+    MailUrl,
+    SecretKey,
+    SecretUrl,
+    WebUrl,
+)
 from core.settings.variables import Variable
 
 __all__ = [
@@ -35,6 +46,7 @@ __all__ = [
     "Fault",
     "Frozen",
     "Group",
+    "Limit",
     "Loaded",
     "LogSettings",
     "MailSettings",

@@ -72,7 +72,7 @@ def _at(field: FieldInfo, default: object, path: Location, prefix: str, *, requi
         accepts=accepts.what,
         how=accepts.how,
         required=required,
-        secret=_is_secret(bare) or (bare is str and is_secret_name(path[-1])),
+        secret=_is_secret(bare) or (bare is str and is_secret_name(path[-1]) and not accepts.is_public),
         many=get_origin(bare) in _LISTS,
         default=None,
     )

@@ -1,17 +1,23 @@
 """How often something may happen, as a setting or a route says it: `10/minute`."""
 
 import re
+from functools import lru_cache
 
 from limits import RateLimitItem, parse_many
 
 AMOUNT_MAX = 1_000_000
 PERIOD_S_MAX = 7 * 86_400
 ACCEPTED = "a rate such as 600/minute or 10/30 seconds (second, minute, hour, day), at most 1000000 in 7 days"
+OFF = "off"
 
 # The library reads it as one.
 _NO_PERIOD = re.compile(r"[/r]\s*0", re.IGNORECASE)
 
+# Those of a service, which asks at every request.
+_KEPT = 256
 
+
+@lru_cache(_KEPT)
 def rate(text: str) -> RateLimitItem:
     """The rate that `text` says.
 

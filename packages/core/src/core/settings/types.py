@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, IPvAnyNetwork, PlainSerializer, Secret, SecretStr
 
 from core.redaction import redact
-from core.settings.rates import ACCEPTED, rate
+from core.settings.rates import ACCEPTED, OFF, rate
 
 Item = TypeVar("Item")
 
@@ -26,6 +26,8 @@ class Accepts:
 
     what: str
     how: str = ""
+    # No secret, even in a setting that is named like one: how often a password may be reset.
+    is_public: bool = False
 
 
 class Fault(ValueError):
@@ -126,6 +128,10 @@ def _rate(text: str) -> str:
     return text
 
 
+def _limit(text: str | None) -> str | None:
+    return None if text is None or text == OFF else _rate(text)
+
+
 def _sender(address: str) -> str:
     if not _SENDER.fullmatch(address):
         raise Fault("it is not a mail address")
@@ -166,7 +172,9 @@ CountsUrl = Annotated[
     AfterValidator(_counts_url),
     Accepts("memory:// for this process alone, or valkey://user:password@host:6379/0 (valkeys, redis, rediss)"),
 ]
-Rate = Annotated[str, AfterValidator(_rate), Accepts(ACCEPTED)]
+Rate = Annotated[str, AfterValidator(_rate), Accepts(ACCEPTED, is_public=True)]
+# None where it is off: `sign_in: Limit = Field(default="30/minute")` can be switched off by an operator.
+Limit = Annotated[str | None, AfterValidator(_limit), Accepts(f"{ACCEPTED}, or {OFF}", is_public=True)]
 Sender = Annotated[str, AfterValidator(_sender), Accepts("a mail address, or Name <address>")]
 Token = Annotated[str, AfterValidator(_token), Accepts("a name of letters, digits, ., _ and -, or * for any")]
 SecretKey = Annotated[

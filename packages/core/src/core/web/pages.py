@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
@@ -55,6 +55,11 @@ class PageQuery(BaseModel, extra="forbid", alias_generator=_bracketed):
         LIMIT_DEFAULT
     )
     cursor: Annotated[str | None, Field(max_length=200, description="`next_cursor` of the page before.")] = None
+
+    def filters(self) -> dict[str, Any]:
+        """The filters that the request has, each under the name of its field."""
+        names = type(self).model_fields.keys() - PageQuery.model_fields.keys()
+        return {name: value for name in sorted(names) if (value := getattr(self, name)) is not None}
 
 
 class PageOf(BaseModel, Generic[Item]):
