@@ -16,11 +16,11 @@ from core.database import Query
 from core.dependencies import ReadSession, ResourcesDep, Session
 from core.events import Announced, Announcements, Handlers
 from core.ports import Ports
-from core.routing import Router
 from core.server import listen, serve
 from core.settings import ServiceSettings
 from core.telemetry.exchange import Identity
 from core.telemetry.logs import logging_to_stdout
+from core.testing.open_router import OpenRouter
 
 log = structlog.get_logger("shop")
 
@@ -37,8 +37,8 @@ class Word(BaseModel):
 
 WORD = Query(select(bindparam("word", type_=Text).label("word")), Word)
 
-orders = Router(prefix="/v1/orders", tags=["orders"])
-things = Router(prefix="/v1/things", tags=["things"])
+orders = OpenRouter(prefix="/v1/orders", tags=["orders"])
+things = OpenRouter(prefix="/v1/things", tags=["things"])
 announcements = Announcements()
 of_shop, of_front = Handlers(), Handlers()
 

@@ -20,8 +20,9 @@ from core.lifespan import StartupError, held_back, started
 from core.mail import FolderMail
 from core.ports import Ports
 from core.resources import Resource
-from core.routing import Router, installed, register
+from core.routing import installed, register
 from core.testing import problem, running
+from core.testing.open_router import OpenRouter
 from core.tokens import Keys, LocalKey, generate_key, key_id, public_jwk, sign_access_token
 
 log = structlog.get_logger("tests")
@@ -47,7 +48,7 @@ def test_an_installed_service_has_its_version_and_another_has_none():
 
 
 async def test_a_broken_route_table_stops_the_start_and_no_build():
-    router = Router(prefix="/v1/broken", tags=["broken"])
+    router = OpenRouter(prefix="/v1/broken", tags=["broken"])
 
     async def no_model():
         return {}
@@ -124,25 +125,6 @@ class NoKeys:
         return None
 
 
-@pytest.mark.parametrize("believes", [True, False])
-async def test_keys_that_a_service_declares_verify_its_tokens(settings, ports, signed_in, tmp_path, believes):
-    """A service that issues tokens believes its own, without asking itself over HTTP."""
-    keys = await asyncio.to_thread(LocalKey.open, tmp_path, environment="local") if believes else NoKeys()
-
-    @asynccontextmanager
-    async def open_keys(_resources):
-        yield keys
-
-    # Without a data directory the key of the machine is nobody's but the one declared.
-    elsewhere = settings.model_copy(update={"data_dir": None})
-    declared = {"announces": [announcements], "resources": [Resource(Keys, open_keys)]}
-    app = make_service("example", elsewhere, ports, routers=[v1, v2], **declared)
-    async with running(app) as client:
-        response = await client.post("/v1/things", json={"name": "a"}, headers=signed_in() | {"Idempotency-Key": "1"})
-    assert (response.status_code == 201) is believes
-    assert believes or problem(response) == (401, "unauthenticated")
-
-
 class Issuer:
     """Publishes one key, as the users service does; and signs with it."""
 
@@ -173,6 +155,27 @@ class Issuer:
             lifetime=timedelta(minutes=5),
         )
         return {"Authorization": f"Bearer {token}", "Idempotency-Key": "1"}
+
+
+@pytest.mark.parametrize("believes", [True, False])
+async def test_keys_that_a_service_declares_verify_its_tokens(settings, ports, believes):
+    """A service that issues tokens believes its own, without asking itself over HTTP."""
+    issuer = Issuer()
+    own = LocalKey(issuer.key, issuer.key.public_key(), key_id(issuer.key))
+
+    @asynccontextmanager
+    async def open_keys(_resources):
+        yield own if believes else NoKeys()
+
+    # Without a data directory there is no key of the machine beside the one declared.
+    elsewhere = settings.model_copy(update={"data_dir": None})
+    declared = {"announces": [announcements], "resources": [Resource(Keys, open_keys)]}
+    app = make_service("example", elsewhere, ports, routers=[v1, v2], **declared)
+    async with running(app) as client:
+        response = await client.post("/v1/things", json={"name": "a"}, headers=issuer.header("http://service.test"))
+    assert (response.status_code == 201) is believes
+    assert believes or problem(response) == (401, "unauthenticated")
+    assert issuer.asked == []
 
 
 @pytest.mark.parametrize(
@@ -255,7 +258,7 @@ async def test_the_first_requests_of_a_service_connect_nothing(app, admin, signe
 
 def test_an_application_takes_routes_until_it_starts():
     app = bare()
-    router = Router(prefix="/v1/later", tags=["later"])
+    router = OpenRouter(prefix="/v1/later", tags=["later"])
 
     @router.get("")
     async def later() -> None: ...

@@ -12,11 +12,12 @@ from sqlalchemy import text
 from core.dependencies import ClockDep, RequestKey, ResourcesDep, SettingsDep, idempotent, requires
 from core.dependencies.identity import scopes_of
 from core.ports import Ports
-from core.routing import Router, register
+from core.routing import register
 from core.testing import MovableClock, problem, running
+from core.testing.open_router import OpenRouter
 from core.tokens import Principal
 
-router = Router(prefix="/v1/tests", tags=["tests"])
+router = OpenRouter(prefix="/v1/tests", tags=["tests"])
 
 
 class Said(BaseModel):

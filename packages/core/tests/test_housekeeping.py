@@ -46,6 +46,17 @@ async def test_sent_events_are_forgotten_after_a_week(app, admin, make_due):
     assert await admin.fetch("SELECT subject FROM outbox") == [("kept",)]
 
 
+async def test_revoked_sessions_are_forgotten_when_no_token_of_them_is_valid(app, admin, make_due):
+    await admin.execute("""
+        INSERT INTO revoked_sessions (session_id, expires_at) VALUES
+        (gen_random_uuid(), now() + interval '1 minute'),
+        (gen_random_uuid(), now() - interval '1 s')
+    """)
+    async with running(app):
+        await make_due("forget_revoked_sessions")
+    assert await admin.fetchval("SELECT bool_and(expires_at > now()) AND count(*) = 1 FROM revoked_sessions")
+
+
 async def test_the_example_forgets_old_things(app, admin, make_due):
     await admin.execute("""
         INSERT INTO things (id, name, created_at, announced) VALUES

@@ -15,9 +15,9 @@ from core.dependencies.resources import STATE
 from core.lifespan import StartupError, started
 from core.mount import Dispatch, Mounts, ServiceMount
 from core.ports import Ports
-from core.routing import Router
 from core.settings import ChassisSettings
 from core.testing import SERVICE_URL, Host, MovableClock, problem, running
+from core.testing.open_router import OpenRouter
 from core.web.probes import Readiness
 
 
@@ -35,7 +35,7 @@ async def _answer() -> str:
     return "real"
 
 
-router = Router(prefix="/v1/seen", tags=["seen"])
+router = OpenRouter(prefix="/v1/seen", tags=["seen"])
 
 
 @router.get("")

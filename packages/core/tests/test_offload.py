@@ -50,3 +50,18 @@ async def test_the_loop_runs_on_while_a_thread_works(narrow):
     assert not working.done()
     release.set()
     assert await working
+
+
+async def test_who_has_a_place_is_not_refused_later_and_one_that_is_not_used_is_free_again(narrow):
+    release = threading.Event()
+    running_ = asyncio.create_task(narrow(partial(release.wait, 30)))
+    await asyncio.sleep(0)
+    with narrow.place() as place:
+        with pytest.raises(Overloaded):
+            await narrow(lambda: "refused")
+        release.set()
+        assert await place(lambda: "done") == "done"
+    with narrow.place(), narrow.place(), pytest.raises(Overloaded), narrow.place():
+        pass
+    assert await running_
+    assert await narrow(lambda: "free") == "free"

@@ -221,3 +221,9 @@ async def test_things_are_listed_by_when_they_were_made(anywhere, add, query, sh
     params = {name: at.isoformat() for name, at in query.items()}
     page = (await anywhere.get("/v2/things", params=params)).json()
     assert [thing["label"] for thing in page["data"]] == shown
+
+
+async def test_a_filter_that_there_is_not_is_refused_once(anywhere):
+    refused = await anywhere.get("/v2/things?colour=red")
+    assert problem(refused) == (422, "validation_failed")
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["#/query/colour"]

@@ -1,9 +1,9 @@
 """Work that keeps a CPU busy leaves the event loop here: so much at once, so much in the queue, and no more."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from core.errors import Unavailable
@@ -29,8 +29,7 @@ class Offload:
     def __init__(self, executor: ThreadPoolExecutor, *, concurrency: int, queue_max: int) -> None:
         self._executor = executor
         self._free = asyncio.Semaphore(concurrency)
-        self._queue_max = queue_max
-        self._waiting = 0
+        self._places = concurrency + queue_max
 
     async def __call__(self, work: Callable[[], T]) -> T:
         """The result of `work`, which runs in a thread.
@@ -38,17 +37,49 @@ class Offload:
         Raises:
             Overloaded: the queue is full.
         """
-        if self._free.locked() and self._waiting >= self._queue_max:
+        with self.place() as place:
+            return await place(work)
+
+    @contextmanager
+    def place(self) -> "Iterator[Place]":
+        """A place for one piece of work, which is free again when the work is done: what has it is not refused later.
+
+        Raises:
+            Overloaded: every place is taken.
+        """
+        if not self._places:
             raise Overloaded
-        self._waiting += 1
+        self._places -= 1
+        place = Place(self)
         try:
-            await self._free.acquire()
+            yield place
         finally:
-            self._waiting -= 1
+            if not place.used:
+                self._places += 1
+
+    async def _run(self, work: Callable[[], T], place: "Place") -> T:
+        await self._free.acquire()
+        place.used = True
         running = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        running.add_done_callback(lambda _: self._free.release())
+        running.add_done_callback(self._done)
         # A caller who leaves does not stop the thread: its place is free only when the work is done.
         return await asyncio.shield(running)
+
+    def _done(self, _: object) -> None:
+        self._free.release()
+        self._places += 1
+
+
+class Place:
+    """A place among those who wait; `await place(work)` once."""
+
+    def __init__(self, offload: Offload) -> None:
+        self._offload = offload
+        self.used = False
+
+    async def __call__(self, work: Callable[[], T]) -> T:
+        """The result of `work`, which runs in a thread when its turn has come."""
+        return await self._offload._run(work, self)  # noqa: SLF001 - two halves of one thing
 
 
 @asynccontextmanager

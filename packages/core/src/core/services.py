@@ -17,11 +17,12 @@ from core.jobs import jobs_metadata
 from core.migrations import Migrations
 from core.ports import Ports, Seed
 from core.resources import Resources
+from core.revocations import revocations_metadata
 from core.settings import ServiceSettings
 
 ENTRY_POINTS = "core.services"
 # The tables that core keeps in the database of every service.
-CHASSIS_TABLES: tuple[MetaData, ...] = (events_metadata, idempotency_metadata, jobs_metadata)
+CHASSIS_TABLES: tuple[MetaData, ...] = (events_metadata, idempotency_metadata, jobs_metadata, revocations_metadata)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from core.errors import Conflict
 from core.lifespan import StartupError
 from core.local.errors import LocalError
 from core.migrations import MigrationError
-from core.routing import Router
 from core.settings import EX_CONFIG
+from core.testing.open_router import OpenRouter
 
 URL = "postgresql://example:hunter2-canary@db.invalid:5432/example"
 PRODUCTION = {
@@ -162,11 +162,12 @@ def database(postgres):
 
 def test_a_schema_is_brought_up_to_date_and_compared(run, database):
     behind = run("migrate", "check", **database)
-    assert behind == (1, "", "the database is at no migration, the code at 0004_events: run example migrate first\n")
+    told = "the database is at no migration, the code at 0005_revoked_sessions: run example migrate first\n"
+    assert behind == (1, "", told)
 
     for command in (["migrate"], ["migrate", "up"]):
         ran = run(*command, **database)
-        assert (ran.code, ran.out.startswith("example: the schema is at 0004_events")) == (0, True)
+        assert (ran.code, ran.out.startswith("example: the schema is at 0005_revoked_sessions")) == (0, True)
     assert run("migrate", "check", **database) == (0, "example: models and schema are equal\n", "")
     nothing = run("migrate", "new", "add colour", **database)
     assert nothing == (0, "example: models and schema are equal, so there is nothing to write\n", "")
@@ -195,7 +196,7 @@ def test_where_nothing_is_configured_models_are_compared_on_a_database_that_is_t
     assert different == (1, "things: column colour is in the models and not in the schema\n", "")
     ran = run("migrate", "new", "add colour")
     review, written = ran.out.splitlines()
-    assert (ran.code, written) == (0, f"Written, for you to review: {folder}/0005_add_colour.py")
+    assert (ran.code, written) == (0, f"Written, for you to review: {folder}/0006_add_colour.py")
     assert review.startswith("Review: things: column colour is NOT NULL and has no server default: this fails")
     assert run("migrate", "check") == (0, "example: models and schema are equal\n", "")
 
@@ -204,7 +205,7 @@ def test_one_to_be_written_by_hand_needs_no_database(run, folder, monkeypatch):
     monkeypatch.setattr("core.migrations.authoring.author.find_ruff", lambda: None)
     ran = run("migrate", "new", "--empty", "add colour")
     told = "Not formatted: there is no ruff, neither installed here nor on PATH."
-    assert ran == (0, f"{told}\nWritten, for you to review: {folder}/0005_add_colour.py\n", "")
+    assert ran == (0, f"{told}\nWritten, for you to review: {folder}/0006_add_colour.py\n", "")
 
 
 def test_without_a_database_and_without_one_to_throw_away_the_variable_is_named(run, monkeypatch):
@@ -254,7 +255,7 @@ def test_a_token_is_refused_outside_of_a_laptop(run, elsewhere):
 
 
 def test_a_role_is_the_scopes_that_its_operations_ask_for():
-    router = Router(prefix="/v1/guarded", tags=["guarded"])
+    router = OpenRouter(prefix="/v1/guarded", tags=["guarded"])
 
     @router.get("", dependencies=[Depends(requires("things:read"))])
     async def read() -> None: ...

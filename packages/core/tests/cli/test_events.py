@@ -259,3 +259,16 @@ def test_a_command_opens_no_bus(run, database, execute, monkeypatch):
     # Whoever opens one fails: it takes no argument.
     monkeypatch.setattr("core.application.factory.open_bus", lambda: None)
     assert run("events", "dead", **database) == (0, "", "")
+
+
+def test_a_denylist_that_cannot_be_read_is_a_database_that_is_not_migrated(run, postgres):
+    postgres.create_database("cli_events_without")
+    environment = {
+        "EXAMPLE_ENVIRONMENT": "local",
+        "EXAMPLE_DATABASE__URL": postgres.url("cli_events_without"),
+        "EXAMPLE_TOKENS__ISSUED_BY": "users",
+        "EXAMPLE_TOKENS__ISSUER": "https://users.example",
+    }
+    ran = run("events", "dead", **environment)
+    postgres.drop_database("cli_events_without")
+    assert ran == (1, "", "example: the database lacks what this code needs: run `example migrate`\n")

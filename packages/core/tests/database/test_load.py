@@ -15,9 +15,10 @@ from core.database import Database, Query
 from core.dependencies import ReadSession, Session
 from core.lifespan import started
 from core.resources import STATE
-from core.routing import Router, register
+from core.routing import register
 from core.testing import SERVICE_URL, problem
 from core.testing.exits.transactions import Number
+from core.testing.open_router import OpenRouter
 
 AT_ONCE = 200
 # Five that write, two that read, and the heartbeat.
@@ -29,7 +30,7 @@ CONNECTIONS = """
 HOLD, LET_GO = "SELECT pg_advisory_lock(1)", "SELECT pg_advisory_unlock(1)"
 WAIT = func.pg_advisory_xact_lock_shared(1)
 WAITING = Query(select(literal(1).label("n")).select_from(WAIT), Number)
-busy = Router(prefix="/v1/busy", tags=["busy"])
+busy = OpenRouter(prefix="/v1/busy", tags=["busy"])
 
 
 @busy.get("/writing")

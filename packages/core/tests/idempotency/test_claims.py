@@ -175,3 +175,19 @@ async def test_a_claim_is_given_back_only_when_the_outcome_of_its_commit_is_know
 def test_every_attempt_under_a_key_has_the_same_id():
     assert TICKET.id == OTHER_REQUEST.id
     assert len({TICKET.id, replace(TICKET, key="another").id, replace(TICKET, scope="another").id}) == 3
+
+
+async def test_what_an_erased_caller_was_answered_is_forgotten_and_nothing_else(keys, database):
+    answered, under_way = TICKET, replace(TICKET, key="under way")
+    # `_` is a wildcard of LIKE, and one subject may begin as another does.
+    others = [replace(TICKET, scope=f"{subject} POST /v1/things") for subject in ("usr-1", "usr_11", "usr_2")]
+    for ticket in (answered, *others):
+        claim = await claimed(keys, ticket)
+        async with database.transaction() as session:
+            await keys.complete(session, claim, ANSWER)
+    await claimed(keys, under_way)
+    async with database.transaction() as session:
+        await keys.forget_caller(session, "usr_1")
+    async with database.transaction() as session:
+        left = (await session.execute(text("SELECT scope, key FROM idempotency_keys"))).all()
+    assert {tuple(row) for row in left} == {(each.scope, each.key) for each in (under_way, *others)}

@@ -8,8 +8,9 @@ from fastapi import Depends, FastAPI, Response
 from pydantic import BaseModel
 
 from core.dependencies import Created, idempotent
-from core.routing import Router, register
+from core.routing import register
 from core.testing import SERVICE_URL, problem
+from core.testing.open_router import OpenRouter
 
 KEPT = {
     "cache-control": "private, max-age=60",
@@ -34,7 +35,7 @@ async def counted(response: Response) -> None:
     response.headers["RateLimit"] = '"default";r=1'
 
 
-notes = Router(prefix="/v1/notes", tags=["notes"])
+notes = OpenRouter(prefix="/v1/notes", tags=["notes"])
 
 
 @notes.post("", status_code=201, dependencies=[Depends(counted)])

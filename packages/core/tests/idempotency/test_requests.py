@@ -14,10 +14,11 @@ from core.errors import BadRequest, Conflict, DomainError, Invalid, RateLimited,
 from core.idempotency import Claims
 from core.mount import ServiceMount
 from core.ports import Ports
-from core.routing import Router, register
+from core.routing import register
 from core.services import Service
 from core.settings import ServiceSettings
 from core.testing import Host, problem, running
+from core.testing.open_router import OpenRouter
 
 JSON = {"Content-Type": "application/json"}
 
@@ -268,7 +269,7 @@ def attempts() -> list[str]:
 @pytest.fixture
 def app(app: FastAPI, attempts: list[str]) -> FastAPI:
     """The example with operations that show what making a thing cannot."""
-    router = Router(prefix="/v1/tests", tags=["tests"])
+    router = OpenRouter(prefix="/v1/tests", tags=["tests"])
 
     @router.post("/echo")
     @idempotent

@@ -12,14 +12,14 @@ from starlette.responses import StreamingResponse
 from core.metrics import RequestMetrics
 from core.metrics.requests import BUCKETS_S
 from core.mount import ServiceMount
-from core.routing import Router
 from core.testing import running
 from core.testing.applications import SERVICE_URL, Host
+from core.testing.open_router import OpenRouter
 
 COUNT = "http_server_request_duration_seconds_count"
 LABELS = ("http_request_method", "http_route", "http_response_status_code", "error_type")
 
-router = Router(prefix="/v1/counted", tags=["counted"])
+router = OpenRouter(prefix="/v1/counted", tags=["counted"])
 
 
 class Thing(BaseModel):

@@ -10,13 +10,13 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from core.dependencies import idempotent
-from core.routing import Router
+from core.testing.open_router import OpenRouter
 from core.web.body_limits import KIB, MIB, BodyLimits, body_max, own_body_max
 from core.web.openapi import openapi_of
 
 SERVICE_MAX = 100
 
-router = Router(prefix="/v1/files", tags=["files"])
+router = OpenRouter(prefix="/v1/files", tags=["files"])
 
 
 class Read(BaseModel):

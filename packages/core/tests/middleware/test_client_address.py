@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from core.middleware.client_address import client_address
-from core.routing import Router
+from core.testing.open_router import OpenRouter
 
 OURS = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 
@@ -59,7 +59,7 @@ class Seen(BaseModel):
     client: str | None
 
 
-seen = Router(prefix="/v1/seen", tags=["seen"])
+seen = OpenRouter(prefix="/v1/seen", tags=["seen"])
 
 
 @seen.get("")

@@ -6,8 +6,8 @@ import pytest
 from bare import WEB_ORIGIN, bare
 from pydantic import BaseModel
 
-from core.routing import Router
 from core.testing import problem
+from core.testing.open_router import OpenRouter
 
 
 class Ok(BaseModel):
@@ -22,7 +22,7 @@ class Gate:
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.inside = asyncio.Semaphore(0)
-        self.router = Router(prefix="/v1/gate", tags=["gate"])
+        self.router = OpenRouter(prefix="/v1/gate", tags=["gate"])
         self.router.get("")(self.wait)
 
     async def wait(self) -> Ok:

@@ -5,8 +5,8 @@ from bare import WEB_ORIGIN, Wire, bare
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from core.routing import Router
 from core.testing import problem, running
+from core.testing.open_router import OpenRouter
 
 OTHER_ORIGIN = "https://other.example"
 PREFLIGHT = {"Origin": WEB_ORIGIN, "Access-Control-Request-Method": "POST"}
@@ -18,7 +18,7 @@ class Ok(BaseModel):
     ok: bool = True
 
 
-router = Router(prefix="/v1/cross", tags=["cross"])
+router = OpenRouter(prefix="/v1/cross", tags=["cross"])
 
 
 @router.post("")

@@ -14,6 +14,7 @@ from core.dependencies import Session
 from core.middleware.deadlines import SWEEP_INTERVAL_S
 from core.routing import Router, register
 from core.testing import problem, running
+from core.testing.open_router import OpenRouter
 
 TIMEOUT_S = 0.15
 
@@ -30,7 +31,7 @@ class Journal:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.asked_to_end = asyncio.Event()
-        self.router = Router(prefix="/v1/work", tags=["work"])
+        self.router = OpenRouter(prefix="/v1/work", tags=["work"])
         self.router.get("/slow")(self.slow)
         self.router.get("/stubborn")(self.stubborn)
         self.router.get("/background")(self.background)
@@ -144,7 +145,7 @@ async def test_who_is_late_and_cancelled_as_well_is_cancelled(impatient, app, jo
 
 def calling(inner, *, by_hand: bool) -> Router:
     """A handler that calls another application, over a transport or in its own task."""
-    router = Router(prefix="/v1/calls", tags=["calls"])
+    router = OpenRouter(prefix="/v1/calls", tags=["calls"])
 
     @router.get("")
     async def call(path: str, request: Request) -> Ok:
@@ -187,7 +188,7 @@ async def test_a_call_of_an_application_to_itself_runs_under_one_deadline(journa
 
 
 async def test_late_work_is_rolled_back_and_its_connection_is_free_again(service, settings, ports, database):
-    work = Router(prefix="/v1/late", tags=["late"])
+    work = OpenRouter(prefix="/v1/late", tags=["late"])
 
     @work.post("")
     async def write(session: Session) -> Ok:

@@ -12,12 +12,12 @@ from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from core.client import InProcess
-from core.routing import Router
 from core.telemetry.exchange import request_id
 from core.testing import running
+from core.testing.open_router import OpenRouter
 
 log = structlog.get_logger("tests")
-lines = Router(prefix="/v1/lines", tags=["lines"])
+lines = OpenRouter(prefix="/v1/lines", tags=["lines"])
 
 
 class Said(BaseModel):
@@ -137,7 +137,7 @@ async def test_requests_at_the_same_time_keep_their_ids(anywhere, logs):
 async def test_a_call_within_the_process_changes_nothing_for_its_caller(logs):
     """One application is called over a transport, one by hand, in the caller's own task and context."""
     inner = bare(lines, name="inner")
-    calls = Router(prefix="/v1/calls", tags=["calls"])
+    calls = OpenRouter(prefix="/v1/calls", tags=["calls"])
 
     @calls.get("")
     async def call(request: Request) -> Said:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
 from core.errors import DomainError
-from core.routing import Router
+from core.testing.open_router import OpenRouter
 from core.web.problems import MEDIA_TYPE
 
 BODY_MAX = 1000
@@ -28,7 +28,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.ran = False
-        self.router = Router(prefix="/v1/bodies", tags=["bodies"])
+        self.router = OpenRouter(prefix="/v1/bodies", tags=["bodies"])
         self.router.post("/json")(self.json)
         self.router.post("/raw")(self.raw)
         self.router.post("/ignored")(self.ignored)

@@ -5,11 +5,11 @@ from bare import bare
 from pydantic import BaseModel
 from starlette.responses import HTMLResponse, Response
 
-from core.routing import Router
 from core.testing import running
+from core.testing.open_router import OpenRouter
 
 SIGNED_IN = {"Authorization": "Bearer anything"}
-router = Router(prefix="/v1/secured", tags=["secured"])
+router = OpenRouter(prefix="/v1/secured", tags=["secured"])
 
 
 class Ok(BaseModel):

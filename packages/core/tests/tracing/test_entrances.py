@@ -10,16 +10,16 @@ from starlette.requests import Request
 
 from core.application import ChassisApp, chassis
 from core.lifespan import started
-from core.routing import Router
 from core.settings import ChassisSettings
 from core.testing import SERVICE_URL, running
+from core.testing.open_router import OpenRouter
 from core.tracing import current_traceparent
 from core.tracing.sdk import Entrances
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 EDGE, STRANGER = ("10.0.0.1", 50_000), ("192.0.2.7", 50_000)
 
-router = Router(prefix="/v1/traces", tags=["traces"])
+router = OpenRouter(prefix="/v1/traces", tags=["traces"])
 
 
 @router.get("")

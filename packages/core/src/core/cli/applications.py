@@ -11,7 +11,7 @@ from sqlalchemy.exc import ProgrammingError
 from core.application import ChassisApp
 from core.dependencies.resources import STATE
 from core.events.bus import LocalBus
-from core.lifespan import held_back, started
+from core.lifespan import StartupError, held_back, started
 from core.migrations import MigrationError
 from core.ports import Ports
 from core.resources import Resources
@@ -63,8 +63,9 @@ async def opened(app: ChassisApp) -> AsyncGenerator[Resources]:
         with held_back():
             async with started(app, name=app.chassis_name) as state:
                 yield state[STATE]
-    except (ProgrammingError, asyncpg.PostgresError) as failed:
-        refused = failed.orig if isinstance(failed, ProgrammingError) else failed
+    except (ProgrammingError, StartupError, asyncpg.PostgresError) as failed:
+        refused = failed.__cause__ if isinstance(failed, StartupError) else failed
+        refused = refused.orig if isinstance(refused, ProgrammingError) else refused
         if getattr(refused, "sqlstate", None) not in _LACKING:
             raise
         name = app.chassis_name

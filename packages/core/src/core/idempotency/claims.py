@@ -130,6 +130,14 @@ class Claims:
         async with self.database.transaction() as session:
             await session.execute(delete(keys).where(_is_expired()))
 
+    async def forget_caller(self, session: AsyncSession, subject: str) -> None:
+        """Forgets what somebody was answered who is erased, in the transaction that erases them.
+
+        Not what they are waiting for: without its claim, work that is under way would be rolled back.
+        """
+        theirs = keys.c.scope.startswith(f"{subject} ", autoescape=True)
+        await session.execute(delete(keys).where(theirs, keys.c.status.is_not(None)))
+
     async def release(self, claim: Claim) -> None:
         """Gives back a claim whose outcome may not be stored, so that the same request can be made again."""
         async with self.database.transaction() as session:

@@ -124,9 +124,12 @@ def _is_meant(check: str, url: str, response: Any, paths: Sequence[re.Pattern[st
     if check == "positive_data_acceptance":
         problem = response.json()
         codes = {error["code"] for error in problem.get("errors", ())}
-        return problem["code"] not in _OF_SHAPE or _FLOAT in codes
-    # What a request without If-Match is answered (RFC 6585, section 3), which the check does not know.
-    return check == "missing_required_header" and response.status_code == HTTPStatus.PRECONDITION_REQUIRED
+        # RFC 6749 has a shape of its own for what a token endpoint refuses, and knows no code.
+        return problem.get("code") not in _OF_SHAPE or _FLOAT in codes
+    # What a request without If-Match is answered (RFC 6585, section 3), which the check does not know; who would be
+    # refused in any case is refused so (RFC 9110, section 13.2.1).
+    of_conditions = (HTTPStatus.PRECONDITION_REQUIRED, HTTPStatus.NOT_FOUND)
+    return check == "missing_required_header" and response.status_code in of_conditions
 
 
 def _pattern(url: str) -> re.Pattern[str]:

@@ -31,6 +31,7 @@ from core.testing.locally import Mint, local_settings, minting
 from core.testing.nats import NatsServer, nats_server
 from core.testing.network import loopback_only
 from core.testing.queries import recorded
+from core.testing.smtp import SmtpServer, smtp_server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -117,6 +118,19 @@ def nats() -> Iterator[NatsServer]:
     """A real NATS server with JetStream; a test that stops it starts one of its own with `nats_server()`."""
     with nats_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def _smtp_server() -> Iterator[SmtpServer]:
+    with smtp_server() as server:
+        yield server
+
+
+@pytest.fixture
+def smtp(_smtp_server: SmtpServer) -> SmtpServer:
+    """A real SMTP server with an empty box; a test that stops it starts one of its own with `smtp_server()`."""
+    _smtp_server.clear()
+    return _smtp_server
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from core.dependencies import Caller
 from core.errors import Conflict, NotFound, RateLimited
-from core.routing import Router
 from core.testing.exits.layer import CANARY
 from core.testing.exits.misuse import LATE_MISUSES, MISUSES, MISUSES_AFTERWARDS, FailsAfterItsEnd, Misuse
+from core.testing.open_router import OpenRouter
 
 
 class Thing(BaseModel, extra="forbid"):
@@ -51,7 +51,7 @@ async def _swallows() -> AsyncIterator[None]:
         yield
 
 
-exits = Router(prefix="/v1/exits", tags=["exits"])
+exits = OpenRouter(prefix="/v1/exits", tags=["exits"])
 
 
 @exits.post("/things")

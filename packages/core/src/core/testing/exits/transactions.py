@@ -13,8 +13,8 @@ from core.database import Query
 from core.dependencies import Caller, ReadSession, ResourcesDep, Session, idempotent
 from core.errors import Conflict
 from core.events import Outbox
-from core.routing import Router
 from core.testing.exits.operations import Thing
+from core.testing.open_router import OpenRouter
 
 log = structlog.get_logger("core.testing")
 
@@ -37,7 +37,7 @@ ONE = Query(select(literal(1).label("n")), Number)
 _CUT_OFF = func.pg_sleep(case((func.pg_cancel_backend(func.pg_backend_pid()), 60.0)))
 _SLOW = Query(select(literal(1).label("n")).select_from(_CUT_OFF), Number)
 
-transactions = Router(prefix="/v1/exits", tags=["exits"])
+transactions = OpenRouter(prefix="/v1/exits", tags=["exits"])
 
 
 @transactions.post("/written")
