@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ import pytest
 
 from core.client import InProcess
 from core.dependencies.resources import STATE
-from core.events import Replay
+from core.events import Event, Replay
 from core.events.bus import LocalBus
 from core.idempotency import Claims
 from core.ids import format_id, new_id, parse_id
@@ -242,6 +243,33 @@ async def unpaid(person: Callable[..., Person], price: dict[str, Any]) -> tuple[
     somebody = person()
     await somebody.add_card("pm_card_visa_chargeDeclined")
     return somebody, await somebody.subscribe(price)
+
+
+@pytest.fixture
+def told() -> Callable[..., Event]:
+    """`event = told(buyer, "user.activated", 2)`: what users announces, and has still to be published."""
+
+    def make(person: Person, type_: str, sequence: int, **more: str) -> Event:
+        return Event(
+            id=new_id(),
+            type=type_,
+            source="users",
+            subject=person.subject,
+            sequence=sequence,
+            time=datetime.now(UTC),
+            data={"id": person.subject, **more},
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def polled_often() -> Iterator[None]:
+    """What is due is looked for often."""
+    with pytest.MonkeyPatch.context() as patch:
+        # By its whole name: the room gives its function the same one.
+        patch.setattr(import_module("core.events.queues.polling"), "POLL_S_MAX", 0.1)
+        yield
 
 
 @pytest.fixture

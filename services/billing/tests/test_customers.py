@@ -1,31 +1,11 @@
 """The customer that a user is."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import pytest
 
-from core.events import Event
-from core.ids import format_id, new_id, parse_id
+from core.ids import format_id, parse_id
 from core.testing import problem
-
-
-@pytest.fixture
-def told(shop):
-    """`event = told(buyer, "user.activated", 2)`: what users announces, and has still to be published."""
-
-    def make(person, type_, sequence, status="active"):
-        return Event(
-            id=new_id(),
-            type=type_,
-            source="users",
-            subject=person.subject,
-            sequence=sequence,
-            time=datetime.now(UTC),
-            data={"id": person.subject, "status": status},
-        )
-
-    return make
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from billing.ledger.rules import (
     UnbalancedError,
     check_balanced,
     invoice_finalized,
+    invoice_voided,
     payment_succeeded,
 )
 
@@ -27,6 +28,17 @@ def test_a_finalized_invoice_is_owed_earned_and_taxed(net, tax):
     assert posting.entries[0] == Entry(Account.RECEIVABLE, net + tax, "EUR", CUSTOMER)
     assert sum(entry.amount_minor for entry in posting.entries) == 0
     assert all(entry.amount_minor for entry in posting.entries)
+
+
+@given(net=amounts, tax=st.integers(0, 2**53))
+def test_a_voided_invoice_is_booked_back_to_the_cent(net, tax):
+    both = [
+        posting("inv_1", customer_id=CUSTOMER, currency="EUR", net_minor=net, tax_minor=tax)
+        for posting in (invoice_finalized, invoice_voided)
+    ]
+    check_balanced(both[1])
+    booked, back = [{each.account: (each.amount_minor, each.customer_id) for each in one.entries} for one in both]
+    assert back == {account: (-amount, customer) for account, (amount, customer) in booked.items()}
 
 
 @given(amount=amounts)

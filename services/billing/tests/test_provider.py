@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from billing.payments.provider import PaymentMethodRefused, Provider
+from billing.payments.provider import Outcome, PaymentMethodRefused, Provider
 
 # A transaction that is open while the provider is asked would leave no connection to the sandbox.
 SETTINGS = {"database": {"pool_size": 1}}
@@ -57,6 +57,19 @@ async def test_the_failures_of_one_card_are_not_those_of_another(provider):
     cards = [await provider.attach("pm_sandbox_fail_n_1", method_id=uuid4()) for _ in range(2)]
     outcomes = [await provider.charge(uuid4(), reference=card.reference, **CHARGE) for card in cards * 2]
     assert [outcome.status for outcome in outcomes] == ["failed", "failed", "succeeded", "succeeded"]
+
+
+async def test_a_method_that_was_given_up_is_charged_no_more(provider):
+    card, other = [await provider.attach("pm_card_visa", method_id=uuid4()) for _ in range(2)]
+    charged = uuid4()
+    await provider.charge(charged, reference=card.reference, **CHARGE)
+    for _ in range(2):
+        await provider.detach(card.reference)
+    assert await provider.charge(uuid4(), reference=card.reference, **CHARGE) == Outcome(
+        "failed", "payment_method_detached"
+    )
+    for payment_id, reference in ((charged, card.reference), (uuid4(), other.reference)):
+        assert (await provider.charge(payment_id, reference=reference, **CHARGE)).status == "succeeded"
 
 
 async def test_a_token_that_stands_for_nothing_is_refused(provider, subtests):

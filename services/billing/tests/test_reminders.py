@@ -1,7 +1,6 @@
 """What nobody retries: the reminder that every payment leaves asks the provider, and settles what it says."""
 
 import asyncio
-from importlib import import_module
 
 import pytest
 
@@ -11,6 +10,7 @@ from core.errors import Unavailable
 from core.testing import problem
 
 SETTINGS = {"settle_after_s": 0.1}
+pytestmark = pytest.mark.usefixtures("polled_often")
 PAID = {"subscriptions": ["active"], "invoices": ["paid"], "payments": ["succeeded"], "charges": ["succeeded"]}
 DECLINED = {
     "subscriptions": ["incomplete"],
@@ -18,14 +18,6 @@ DECLINED = {
     "payments": ["failed"],
     "charges": ["failed"],
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _what_is_due_is_looked_for_often():
-    with pytest.MonkeyPatch.context() as patch:
-        # By its whole name: the room gives its function the same one.
-        patch.setattr(import_module("core.events.queues.polling"), "POLL_S_MAX", 0.1)
-        yield
 
 
 @pytest.fixture

@@ -4,20 +4,22 @@ import asyncio
 
 import pytest
 
-from core.ids import new_id
+from billing.closing.dependencies import build, build_detachment
+from core.ids import new_id, parse_id
 
 # A database of its own: all that is in it is told again.
 SETTINGS = {}
 
 CARDS = ["pm_card_visa", "pm_card_visa_chargeDeclined", "pm_card_authenticationRequired", "pm_sandbox_async_ok"]
-# The reminder of a payment is nobody's concern but billing's.
-TOLD = "SELECT subject, type, sequence, data FROM outbox WHERE position > $1 AND type <> 'payment.settle'"
+# What is done after the answer is nobody's concern but billing's.
+DEFERRED = "('payment.settle', 'customer.close')"
+TOLD = f"SELECT subject, type, sequence, data FROM outbox WHERE position > $1 AND type NOT IN {DEFERRED}"  # noqa: S608 - ours
 LAST = f"SELECT DISTINCT ON (subject) * FROM ({TOLD}) AS told ORDER BY subject, sequence DESC"  # noqa: S608 - ours
 
 
 @pytest.fixture(scope="module", autouse=True)
 async def _trade(shop, price, make_price):
-    """Purchases in every state: paid, declined, waiting for a word, free, on trial; and somebody who buys nothing."""
+    """Purchases in every state: paid, declined, waiting for a word, free, on trial; who buys nothing, who leaves."""
     await shop.person().get("/v1/customers/me")
     for card in CARDS:
         buyer = shop.person()
@@ -25,6 +27,18 @@ async def _trade(shop, price, make_price):
         await buyer.subscribe(price)
     for terms in ({"unit_amount": "0"}, {"trial_days": 14}):
         await shop.person().subscribe(await make_price(**terms))
+    gone = shop.person()
+    await gone.add_card("pm_card_visa_chargeDeclined")
+    await gone.subscribe(price)
+    await closed(shop, gone)
+
+
+async def closed(shop, person):
+    """What the erasure of a user does, as far as the announcement."""
+    async with shop.resources.database.transaction() as session:
+        await build(session, shop.resources).begin(parse_id("usr", person.subject))
+    customer_id = parse_id("cus", (await person.get("/v1/customers/me")).json()["id"])
+    await build_detachment(shop.resources).go_on(customer_id)
 
 
 @pytest.fixture
@@ -69,10 +83,13 @@ async def test_each_thing_is_told_once_as_it_was_told_last(shop, rows, retell, p
     assert await rows(f"{TOLD} ORDER BY subject", before) == last
     assert {event["type"] for event in last} == {
         "customer.created",
+        "customer.closed",
         "subscription.created",
         "subscription.activated",
+        "subscription.canceled",
         "invoice.finalized",
         "invoice.paid",
+        "invoice.voided",
         "payment.processing",
         "payment.succeeded",
         "payment.failed",

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from billing.catalog import dependencies as catalog
 from billing.catalog.commands import add_demo_plans
 from billing.catalog.router import router as catalog_router
+from billing.closing.handlers import handlers as closing_handlers
 from billing.collection.dependencies import Followers
 from billing.collection.handlers import handlers as collection_handlers
 from billing.collection.router import router as collection_router
@@ -54,7 +55,7 @@ def create_app(settings: Settings, ports: Ports = Ports()) -> FastAPI:
             payments_announcements,
             subscriptions_announcements,
         ],
-        handlers=[customers_handlers, collection_handlers],
+        handlers=[customers_handlers, collection_handlers, closing_handlers],
         replays=[customers_replays, invoices_replays, payments_replays, subscriptions_replays],
     )
 

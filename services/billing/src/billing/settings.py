@@ -34,7 +34,8 @@ class Settings(ServiceSettings, env_prefix="BILLING_"):
         default=30,
         ge=0,
         le=3600,
-        description="How long a payment may stay open before the provider is asked what became of it.",
+        description="How long a payment may stay open before the provider is asked what became of it, "
+        "and a closing before it is tried again.",
     )
 
     @classmethod

@@ -44,16 +44,17 @@ class Collection:
         """Puts a payment of an invoice on record, or finds the one that this request began before.
 
         Raises:
+            CustomerClosed: this customer pays nothing any more.
             InvoiceNotFound, InvalidTransition, PaymentInProgress: the invoice cannot be paid (now).
             PaymentMethodNotFound, PaymentMethodRequired: there is nothing to pay it with.
             IdempotencyKeyReused: the request that began it was another one.
         """
+        customer = await self.customers.buying(user_id)
         begun = await self.payments.of_request(request_key)
         if begun is not None:
             if begun.invoice_id != invoice_id or payment_method_id not in (None, begun.payment_method_id):
                 raise IdempotencyKeyReused
             return begun
-        customer = await self.customers.of_user(user_id)
         invoice = await self.invoices.payable(invoice_id, customer)
         await self.payments.refuse_second(invoice_id)
         method = await self.methods.chosen(customer, payment_method_id)
@@ -85,6 +86,17 @@ class Collection:
             await self.invoices.mark_paid(invoice)
             await self.follow(invoice)
         return settled
+
+    async def give_up(self, customer_id: UUID) -> bool:
+        """Takes back what a customer has not paid; False if there is some that a payment is under way for."""
+        await self.invoices.remove_drafts(customer_id)
+        is_settled = True
+        for invoice in await self.invoices.open(customer_id):
+            if await self.payments.is_under_way(invoice.id):
+                is_settled = False
+            else:
+                await self.invoices.void(invoice)
+        return is_settled
 
 
 Begin = Callable[[], AbstractAsyncContextManager[Collection]]
@@ -147,6 +159,7 @@ class Settlement:
 
 async def charge(provider: Provider, payment: Payment) -> Outcome:
     """Has the provider charge what is on record: once, because the payment's id is its key."""
+    assert payment.reference is not None  # noqa: S101 - no customer is closed while a payment is under way
     return await provider.charge(
         payment.id, amount_minor=payment.amount_minor, currency=payment.currency, reference=payment.reference
     )

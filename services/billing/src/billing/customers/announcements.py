@@ -5,7 +5,7 @@ from core.events import Announced, Announcements
 announcements = Announcements()
 
 
-@announcements.tells("customer.created")
+@announcements.tells("customer.created", "customer.closed")
 class CustomerState(Announced):
     """Which user a customer is: whoever reads of a customer in other events finds the user by it."""
 

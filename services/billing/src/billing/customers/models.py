@@ -22,3 +22,7 @@ class Customer(Base):
     currency: Mapped[str | None]
     sequence: Mapped[int]
     created_at: Mapped[datetime]
+    # Since when nothing is sold any more, and since when no more is kept than the law asks for. The row stays: it keeps
+    # a user who is gone from becoming a customer anew.
+    closing_at: Mapped[datetime | None] = mapped_column(default=None)
+    closed_at: Mapped[datetime | None] = mapped_column(default=None)

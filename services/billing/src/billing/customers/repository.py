@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
-from billing.tables import following
+from billing.tables import LOCKED, following
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,13 @@ class CustomerRepository:
         """The customer; locked, nobody else locks it until the transaction ends."""
         customer = select(Customer).where(Customer.user_id == user_id)
         return await self.session.scalar(customer.with_for_update(key_share=True) if lock else customer)
+
+    async def locked(self, customer_id: UUID) -> Customer:
+        """The customer, as it is now; nobody else locks it until the transaction ends."""
+        return await self.session.get_one(Customer, customer_id, with_for_update=LOCKED, populate_existing=True)
+
+    async def flush(self) -> None:
+        await self.session.flush()
 
     async def count(self) -> int:
         return await self.session.scalar(select(func.count()).select_from(Customer)) or 0

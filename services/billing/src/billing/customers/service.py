@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from billing.customers.announcements import CustomerState
@@ -25,6 +26,14 @@ class CurrencyMismatch(Conflict):
     code = "currency_mismatch"
 
 
+class CustomerClosed(Conflict):
+    """The customer's account is closed."""
+
+    code = "customer_closed"
+    # A payment method that the provider has been given by then stays on record, until it is detached there.
+    keeps_changes = True
+
+
 @dataclass(frozen=True, slots=True)
 class Customers:
     """The customers that users are."""
@@ -41,6 +50,42 @@ class Customers:
         """The same, alone: whoever else changes something of this customer waits until the transaction ends."""
         return await self._find_or_make(user_id, lock=True)
 
+    async def buying(self, user_id: UUID) -> Customer:
+        """The same, of a user who may buy.
+
+        Raises:
+            CustomerClosed: the account is closed, or about to be.
+        """
+        customer = await self.locked(user_id)
+        if customer.closing_at is not None:
+            raise CustomerClosed
+        return customer
+
+    async def stop(self, user_id: UUID) -> Customer:
+        """The same, of a user who buys nothing from now on; one who was no customer becomes none later."""
+        customer = await self.locked(user_id)
+        customer.closing_at = customer.closing_at or self.clock.now()
+        return customer
+
+    async def stopped(self, customer_id: UUID) -> Customer:
+        """The same, by its own id."""
+        return await self.repository.locked(customer_id)
+
+    async def go_on_closing(self, customer: Customer, *, delay: timedelta = timedelta(0)) -> None:
+        """Has the closing of a customer looked after, when `delay` is over."""
+        customer_id = format_id("cus", customer.id)
+        # A subject of its own: a delayed event holds back later ones of its subject, such as customer.closed.
+        subject, data = f"{customer_id}/closing", {"id": customer_id}
+        await self.events.emit("customer.close", subject=subject, data=data, delay=delay)
+
+    async def close(self, customer: Customer) -> None:
+        """Closes a customer who has stopped buying; a second time, nothing."""
+        if customer.closed_at is None:
+            customer.closed_at = self.clock.now()
+            customer.sequence += 1
+            await self.repository.flush()
+            await self.announce(customer)
+
     def keep_to_currency(self, customer: Customer, currency: str) -> None:
         """Keeps the currency of the first purchase for all that follow.
 
@@ -51,6 +96,12 @@ class Customers:
             raise CurrencyMismatch(f"The account is in {customer.currency}, the price in {currency}.")
         customer.currency = currency
 
+    async def announce(self, customer: Customer) -> None:
+        """Tells, once or again, what a customer is."""
+        state = CustomerState(id=format_id("cus", customer.id), user_id=format_id("usr", customer.user_id))
+        type_ = "customer.created" if customer.closed_at is None else "customer.closed"
+        await self.events.emit(type_, subject=state.id, sequence=customer.sequence, data=state)
+
     async def count_announced(self) -> int:
         """How many customers there are."""
         return await self.repository.count()
@@ -59,22 +110,15 @@ class Customers:
         """Tells the next ones again; their ids, in order."""
         customers = await self.repository.following(after, limit=limit)
         for customer in customers:
-            await self._announce(customer.id, customer.user_id)
+            await self.announce(customer)
         return [customer.id for customer in customers]
 
     async def _find_or_make(self, user_id: UUID, *, lock: bool) -> Customer:
         customer = await self.repository.of_user(user_id, lock=lock)
         if customer is None:
-            await self._make(user_id)
+            is_new = await self.repository.add(customer_id=new_id(), user_id=user_id, now=self.clock.now())
             customer = await self.repository.of_user(user_id, lock=lock)
-        assert customer is not None  # noqa: S101 - customers are never removed
+            assert customer is not None  # noqa: S101 - customers are never removed
+            if is_new:
+                await self.announce(customer)
         return customer
-
-    async def _make(self, user_id: UUID) -> None:
-        customer_id, now = new_id(), self.clock.now()
-        if await self.repository.add(customer_id=customer_id, user_id=user_id, now=now):
-            await self._announce(customer_id, user_id)
-
-    async def _announce(self, customer_id: UUID, user_id: UUID) -> None:
-        state = CustomerState(id=format_id("cus", customer_id), user_id=format_id("usr", user_id))
-        await self.events.emit("customer.created", subject=state.id, sequence=1, data=state)

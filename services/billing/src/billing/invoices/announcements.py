@@ -10,16 +10,18 @@ from core.events import Announced, Announcements
 announcements = Announcements()
 
 # By what an invoice came to where it is; of a draft nobody is told.
-ANNOUNCED_AS: Mapping[str, str] = MappingProxyType({"open": "invoice.finalized", "paid": "invoice.paid"})
+ANNOUNCED_AS: Mapping[str, str] = MappingProxyType(
+    {"open": "invoice.finalized", "paid": "invoice.paid", "void": "invoice.voided"}
+)
 
 
-@announcements.tells("invoice.finalized", "invoice.paid")
+@announcements.tells("invoice.finalized", "invoice.paid", "invoice.voided")
 class InvoiceState(Announced):
     """What is owed and what has come in, for whoever waits for the money; who buys what is told by its ids alone."""
 
     id: str
     number: str
-    status: Literal["open", "paid"]
+    status: Literal["open", "paid", "void"]
     customer_id: str
     subscription_id: str | None
     total: Money

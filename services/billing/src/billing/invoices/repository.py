@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Uuid, any_, bindparam, func, select
+from sqlalchemy import Uuid, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -64,6 +64,17 @@ class InvoiceRepository:
     async def locked(self, invoice_id: UUID) -> Invoice | None:
         """The invoice, as it is now; nobody else changes it until the transaction ends."""
         return await self.session.get(Invoice, invoice_id, with_for_update=LOCKED, populate_existing=True)
+
+    async def open(self, customer_id: UUID) -> Sequence[Invoice]:
+        """A customer's, in the order of their ids; nobody else changes them until the transaction ends."""
+        open_ = select(Invoice).where(Invoice.customer_id == customer_id, Invoice.status == "open")
+        locked = open_.order_by(Invoice.id).with_for_update(key_share=True).execution_options(populate_existing=True)
+        return (await self.session.scalars(locked)).all()
+
+    async def remove_drafts(self, customer_id: UUID) -> None:
+        drafts = select(Invoice.id).where(Invoice.customer_id == customer_id, Invoice.status == "draft")
+        for kind, invoice_id in ((InvoiceLine, InvoiceLine.invoice_id), (Invoice, Invoice.id)):
+            await self.session.execute(delete(kind).where(invoice_id.in_(drafts)))
 
     async def flush(self) -> None:
         await self.session.flush()

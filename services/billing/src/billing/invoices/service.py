@@ -1,6 +1,6 @@
 """How an invoice comes to be, is finalized and is paid, and what is refused on the way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from billing.invoices.announcements import ANNOUNCED_AS, InvoiceState
 from billing.invoices.models import Invoice, InvoiceLine, InvoiceView
 from billing.invoices.repository import InvoiceQueries, InvoiceRepository
 from billing.invoices.rules import Item, number, taxes
-from billing.ledger.rules import invoice_finalized
+from billing.ledger.rules import Posting, invoice_finalized, invoice_voided
 from billing.ledger.service import Ledger
 from billing.money import Money
 from core.clock import Clock
@@ -96,6 +96,20 @@ class Invoices:
         invoice.paid_at = self.clock.now()
         await self._moved(invoice)
 
+    async def open(self, customer_id: UUID) -> Sequence[Invoice]:
+        """Those of a customer that wait for their money; nobody else changes them until the transaction ends."""
+        return await self.repository.open(customer_id)
+
+    async def void(self, invoice: Invoice) -> None:
+        """Takes back what an open invoice asks for; it keeps its number."""
+        invoice.status = "void"
+        await self._moved(invoice)
+        await self._book(invoice, invoice_voided)
+
+    async def remove_drafts(self, customer_id: UUID) -> None:
+        """Removes what is no document yet."""
+        await self.repository.remove_drafts(customer_id)
+
     async def view(self, invoice_id: UUID) -> InvoiceView:
         """The invoice as it is read, with what this transaction has changed."""
         return await self.repository.view(invoice_id)
@@ -126,16 +140,19 @@ class Invoices:
         invoice.finalized_at = invoice.due_at = now
         await self._moved(invoice)
         if invoice.total_minor:
-            owed = invoice_finalized(
-                format_id("inv", invoice.id),
-                customer_id=customer.id,
-                currency=invoice.currency,
-                net_minor=invoice.subtotal_minor,
-                tax_minor=invoice.tax_minor,
-            )
-            await self.ledger.post(owed)
+            await self._book(invoice, invoice_finalized)
         else:
             await self.mark_paid(invoice)
+
+    async def _book(self, invoice: Invoice, posting: Callable[..., Posting]) -> None:
+        booked = posting(
+            format_id("inv", invoice.id),
+            customer_id=invoice.customer_id,
+            currency=invoice.currency,
+            net_minor=invoice.subtotal_minor,
+            tax_minor=invoice.tax_minor,
+        )
+        await self.ledger.post(booked)
 
     async def _moved(self, invoice: Invoice) -> None:
         invoice.sequence += 1

@@ -49,6 +49,17 @@ def invoice_finalized(source: str, *, customer_id: UUID, currency: str, net_mino
     )
 
 
+def invoice_voided(source: str, *, customer_id: UUID, currency: str, net_minor: int, tax_minor: int) -> Posting:
+    """What was booked when it was finalized, the other way round."""
+    return _posting(
+        "invoice_voided",
+        source,
+        Entry(Account.REVENUE, net_minor, currency),
+        Entry(Account.TAX_PAYABLE, tax_minor, currency),
+        Entry(Account.RECEIVABLE, -(net_minor + tax_minor), currency, customer_id),
+    )
+
+
 def payment_succeeded(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
     """The provider holds the money for us; the customer owes that much less."""
     return _posting(

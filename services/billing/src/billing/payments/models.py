@@ -49,9 +49,10 @@ class Payment(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"))
-    payment_method_id: Mapped[UUID] = mapped_column(ForeignKey("payment_methods.id"), index=True)
+    # None once the customer is closed, as the next one.
+    payment_method_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment_methods.id"), index=True)
     # What the provider is asked to charge, as it was when the attempt began.
-    reference: Mapped[str]
+    reference: Mapped[str | None]
     amount_minor: Mapped[int]
     currency: Mapped[str]
     status: Mapped[PaymentStatus] = mapped_column(Text)
@@ -75,6 +76,14 @@ class SandboxCharge(Base):
     status: Mapped[ChargeStatus] = mapped_column(Text)
     decline_code: Mapped[str | None]
     created_at: Mapped[datetime]
+
+
+class SandboxDetachment(Base):
+    """A payment method that the sandbox charges no more, in its books."""
+
+    __tablename__ = "sandbox_detachments"
+
+    reference: Mapped[str] = mapped_column(primary_key=True)
 
 
 class PaymentMethodView(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
@@ -42,6 +42,17 @@ class PaymentRepository:
     async def method(self, method_id: UUID, *, customer_id: UUID) -> PaymentMethod | None:
         mine = PaymentMethod.customer_id == customer_id
         return await self.session.scalar(select(PaymentMethod).where(PaymentMethod.id == method_id, mine))
+
+    async def methods(self, customer_id: UUID) -> Sequence[PaymentMethod]:
+        mine = PaymentMethod.customer_id == customer_id
+        return (await self.session.scalars(select(PaymentMethod).where(mine))).all()
+
+    async def remove_methods(self, customer_id: UUID) -> None:
+        """Removes a customer's methods, and their traces from what was paid with them."""
+        mine = PaymentMethod.customer_id == customer_id
+        paid = Payment.payment_method_id.in_(select(PaymentMethod.id).where(mine))
+        await self.session.execute(update(Payment).where(paid).values(payment_method_id=None, reference=None))
+        await self.session.execute(delete(PaymentMethod).where(mine))
 
     async def clear_default(self, customer_id: UUID) -> None:
         defaults = update(PaymentMethod).where(PaymentMethod.customer_id == customer_id, PaymentMethod.is_default)

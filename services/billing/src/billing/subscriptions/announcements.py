@@ -15,11 +15,12 @@ ANNOUNCED_AS: Mapping[str, str] = MappingProxyType(
         "incomplete": "subscription.created",
         "trialing": "subscription.created",
         "active": "subscription.activated",
+        "canceled": "subscription.canceled",
     }
 )
 
 
-@announcements.tells("subscription.created", "subscription.activated")
+@announcements.tells("subscription.created", "subscription.activated", "subscription.canceled")
 class SubscriptionState(Announced):
     """What a customer has a right to and until when, for whoever lets them use it."""
 
@@ -28,5 +29,5 @@ class SubscriptionState(Announced):
     plan_id: str
     price_id: str
     quantity: int
-    status: Literal["incomplete", "trialing", "active"]
+    status: Literal["incomplete", "trialing", "active", "canceled"]
     current_period_end: datetime

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
@@ -42,6 +42,18 @@ class SubscriptionRepository:
     async def live(self, *, customer_id: UUID, plan_id: UUID) -> Subscription | None:
         of_plan = (Subscription.customer_id == customer_id, Subscription.plan_id == plan_id)
         return await self.session.scalar(select(Subscription).where(*of_plan, Subscription.status.in_(LIVE)))
+
+    async def live_of(self, customer_id: UUID) -> Sequence[Subscription]:
+        """A customer's, in the order of their ids; nobody else changes them until the transaction ends."""
+        live = select(Subscription).where(Subscription.customer_id == customer_id, Subscription.status.in_(LIVE))
+        locked = live.order_by(Subscription.id).with_for_update(key_share=True)
+        return (await self.session.scalars(locked.execution_options(populate_existing=True))).all()
+
+    async def clear_methods(self, customer_id: UUID) -> None:
+        paid = update(Subscription).where(
+            Subscription.customer_id == customer_id, Subscription.payment_method_id.is_not(None)
+        )
+        await self.session.execute(paid.values(payment_method_id=None))
 
     async def locked(self, subscription_id: UUID) -> Subscription:
         """The subscription, as it is now; nobody else changes it until the transaction ends."""

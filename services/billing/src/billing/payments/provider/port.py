@@ -45,6 +45,14 @@ class Provider(Protocol):
         """
         ...
 
+    async def detach(self, reference: str) -> None:
+        """Gives up a method, however often it is called: what is not charged by now is declined.
+
+        Raises:
+            Unavailable: the provider cannot be asked right now.
+        """
+        ...
+
     async def charge(self, payment_id: UUID, *, amount_minor: int, currency: str, reference: str) -> Outcome:
         """Charges once for a payment id, however often it is called with it."""
         ...

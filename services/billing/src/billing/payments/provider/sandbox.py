@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.payments.models import SandboxCharge
+from billing.payments.models import SandboxCharge, SandboxDetachment
 from billing.payments.provider.port import Card, Outcome, PaymentMethodRefused
 from core.clock import Clock
 from core.database import Database
@@ -19,6 +19,7 @@ from core.database import Database
 SUCCEEDED = Outcome("succeeded")
 UNKNOWN = Outcome("unknown")
 INSUFFICIENT_FUNDS = Outcome("failed", "insufficient_funds")
+DETACHED = Outcome("failed", "payment_method_detached")
 
 # Charged, but the answer is lost on its way back.
 _LOST = "pm_sandbox_timeout_then_ok"
@@ -60,6 +61,11 @@ class Sandbox:
             raise PaymentMethodRefused
         return Card(reference=f"{token}/{method_id}", brand="visa", last4=_LAST4.get(token, "0103"))
 
+    async def detach(self, reference: str) -> None:
+        """Charges the method no more."""
+        async with self.database.transaction() as session:
+            await session.execute(insert(SandboxDetachment).values(reference=reference).on_conflict_do_nothing())
+
     async def charge(self, payment_id: UUID, *, amount_minor: int, currency: str, reference: str) -> Outcome:
         """Charges once for a payment id; asked again, says what its books say."""
         token = reference.partition("/")[0]
@@ -91,6 +97,8 @@ class Sandbox:
 
 
 async def _decide(session: AsyncSession, token: str, reference: str) -> Outcome:
+    if await session.get(SandboxDetachment, reference) is not None:
+        return DETACHED
     if fails := _FAIL_N.fullmatch(token):
         failed = select(func.count()).where(SandboxCharge.reference == reference, SandboxCharge.status == "failed")
         declined = await session.scalar(failed) or 0

@@ -84,8 +84,12 @@ class Payments:
         Raises:
             PaymentInProgress: it has one.
         """
-        if await self.repository.processing(invoice_id) is not None:
+        if await self.is_under_way(invoice_id):
             raise PaymentInProgress
+
+    async def is_under_way(self, invoice_id: UUID) -> bool:
+        """Whether an invoice that is locked has an attempt whose outcome is not known."""
+        return await self.repository.processing(invoice_id) is not None
 
     async def of_request(self, request_key: UUID) -> Payment | None:
         """The payment that a request has begun."""

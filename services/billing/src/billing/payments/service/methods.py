@@ -1,11 +1,12 @@
 """What customers pay with, and what is refused."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from billing.customers.models import Customer
-from billing.customers.service import Customers
+from billing.customers.service import CustomerClosed, Customers
 from billing.payments.models import PaymentMethod, PaymentMethodView
 from billing.payments.provider import Provider
 from billing.payments.repository import PaymentQueries, PaymentRepository
@@ -42,6 +43,7 @@ class PaymentMethods:
 
         Raises:
             PaymentMethodRefused: the provider does not know the token.
+            CustomerClosed: the account is closed, or about to be.
         """
         # Before the first statement: no connection is held while the provider is asked.
         card = await self.provider.attach(provider_token, method_id=request_key)
@@ -59,7 +61,19 @@ class PaymentMethods:
             created_at=self.clock.now(),
         )
         await self.repository.add(method)
+        if customer.closing_at is not None:
+            # The provider has it by now: the closing detaches it there before it is forgotten here.
+            await self.customers.go_on_closing(customer)
+            raise CustomerClosed
         return method
+
+    async def of(self, customer_id: UUID) -> Sequence[PaymentMethod]:
+        """All that a customer can pay with."""
+        return await self.repository.methods(customer_id)
+
+    async def remove(self, customer_id: UUID) -> None:
+        """Forgets all that a customer has paid with; the provider has done so before."""
+        await self.repository.remove_methods(customer_id)
 
     async def chosen(self, customer: Customer, method_id: UUID | None) -> PaymentMethod:
         """The method of this id, or the default.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from billing.invoices.models import Invoice
 from billing.subscriptions.announcements import ANNOUNCED_AS, SubscriptionState
-from billing.subscriptions.models import Subscription
+from billing.subscriptions.models import Subscription, SubscriptionStatus
 from billing.subscriptions.repository import SubscriptionRepository
 from core.events import Events
 from core.ids import format_id
@@ -29,10 +29,16 @@ class Standing:
             return
         subscription = await self.repository.locked(invoice.subscription_id)
         if subscription.status == "incomplete":
-            subscription.status = "active"
-            subscription.sequence += 1
-            await self.repository.flush()
-            await self._announce(subscription)
+            await self._move(subscription, "active")
+
+    async def cancel_all(self, customer_id: UUID) -> None:
+        """Cancels all that a customer subscribes to, at once."""
+        for subscription in await self.repository.live_of(customer_id):
+            await self._move(subscription, "canceled")
+
+    async def clear_methods(self, customer_id: UUID) -> None:
+        """Forgets what a customer's subscriptions were paid with."""
+        await self.repository.clear_methods(customer_id)
 
     async def count_announced(self) -> int:
         """How many subscriptions others know of."""
@@ -44,6 +50,12 @@ class Standing:
         for subscription in subscriptions:
             await self._announce(subscription)
         return [subscription.id for subscription in subscriptions]
+
+    async def _move(self, subscription: Subscription, status: SubscriptionStatus) -> None:
+        subscription.status = status
+        subscription.sequence += 1
+        await self.repository.flush()
+        await self._announce(subscription)
 
     async def _announce(self, subscription: Subscription) -> None:
         state = SubscriptionState.model_validate(

@@ -63,12 +63,13 @@ class Subscriptions:
         """Puts subscription, invoice and payment on record, or finds those that this request began before.
 
         Raises:
+            CustomerClosed: this customer buys nothing any more.
             PriceNotFound, QuantityNotAllowed, AlreadySubscribed, CurrencyMismatch: this customer cannot buy it.
             PaymentMethodNotFound, PaymentMethodRequired: there is nothing to pay it with.
             IdempotencyKeyReused: the request that began it was another one.
         """
         # Locked: of two requests of one customer the second sees what the first has done.
-        customer = await self.collection.customers.locked(order.user_id)
+        customer = await self.collection.customers.buying(order.user_id)
         begun = await self.repository.of_request(order.request_key)
         if begun is not None:
             asked_for = (begun.price_id, begun.quantity, begun.payment_method_id)
