@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import typer
 
-from core.dependencies.resources import STATE
-from core.lifespan import started
 from core.ports import Seed
 from core.testing import problem
 from users.__main__ import main
@@ -21,12 +19,6 @@ from users.passwords.service import WeakPassword
 PASSWORD = "plum tractor orbit velvet"
 
 ADMIN = "admin@example.com"
-
-
-@pytest.fixture
-async def resources(build):
-    async with started(await build(), name="users") as state:
-        yield state[STATE]
 
 
 async def seed(resources, password):
@@ -74,6 +66,18 @@ async def test_a_seed_makes_an_admin_of_whoever_has_the_address(client, resource
         assert "admin" in (await client.get("/v1/users/me", headers=admin.headers)).json()["roles"]
 
 
+async def test_whoever_was_told_of_is_not_activated_again(resources, rows, person):
+    told = "SELECT type FROM outbox WHERE type LIKE 'user.%' ORDER BY position"
+    for password in ("the old passphrase", "the next passphrase"):
+        await seed(resources, password)
+    await rows("UPDATE users SET status = 'suspended'")
+    await seed(resources, PASSWORD)
+    assert [row["type"] for row in await rows(told)] == ["user.activated", "user.updated", "user.updated"]
+    await rows("UPDATE users SET status = 'pending', verified_at = NULL")
+    await seed(resources, PASSWORD)
+    assert [row["type"] for row in await rows(told)][3:] == ["user.activated"]
+
+
 @pytest.fixture
 def command(service, settings, monkeypatch):
     """`await command(email, password)`: `users create-admin` in this environment."""
@@ -84,8 +88,10 @@ def command(service, settings, monkeypatch):
     return lambda email, password: asyncio.to_thread(create_admin, context, email, password)
 
 
-async def test_the_command_makes_an_admin(client, command, capsys, person):
+async def test_the_command_makes_an_admin(client, command, capsys, person, rows):
     await command(ADMIN, PASSWORD)
+    [line] = await rows("SELECT action, actor FROM audit_events WHERE subject LIKE 'usr%'")
+    assert line == {"action": "admin.created", "actor": "operator"}
     assert (await person(ADMIN).sign_in()).status_code == 201
     assert capsys.readouterr().out == f"{ADMIN} is an admin and can sign in.\n"
 

@@ -52,6 +52,14 @@ async def test_the_token_before_ends_the_session_after_ten_seconds(client, ada, 
     assert problem(await client.get("/v1/users/me", headers=ada.headers)) == (401, "unauthenticated")
     [event] = await rows("SELECT subject, data FROM outbox WHERE type = 'session.revoked'")
     assert event["subject"] == event["data"]["id"] == ada.tokens["session"]["id"]
+    # Nor what was written down of it: nobody knows who showed the token.
+    lines = await rows(
+        "SELECT action, actor, subject FROM audit_events WHERE subject = $1 ORDER BY id", event["subject"]
+    )
+    assert [(line["action"], line["actor"]) for line in lines[1:]] == [
+        ("refresh_token.reused", "anonymous"),
+        ("session.revoked", "system"),
+    ]
 
 
 async def test_a_token_two_behind_ends_the_session_at_once(ada):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from core.ids import format_id
 from core.testing import problem
 from users.registration.repository import RegistrationRepository
 
@@ -36,6 +37,20 @@ async def test_a_taken_address_gets_the_same_answer_and_its_owner_a_notice_witho
     assert (notice.subject, notice.token) == ("You already have an account", None)
     assert (await ada.sign_in()).status_code == 201
     assert len(await rows("SELECT 1 FROM users WHERE address = 'ada@example.com'")) == 1
+
+
+async def test_who_registers_is_in_the_log_and_before_a_proof_in_no_audit_trail(client, ada, rows, logs):
+    before = await rows("SELECT * FROM audit_events")
+    for email in ("new@example.com", ada.email):
+        await register(client, email)
+    lines = [line for line in logs if line["event"] == "an address was registered"]
+    [new] = await rows("SELECT id FROM users WHERE status = 'pending'")
+    assert [(line["user_id"], line["repeated"]) for line in lines[-2:]] == [
+        (format_id("usr", new["id"]), False),
+        (ada.id, True),
+    ]
+    assert "@example.com" not in repr(lines)
+    assert await rows("SELECT * FROM audit_events") == before
 
 
 async def test_nobody_is_told_of_a_taken_address_whose_owner_is_gone_meanwhile(client, ada, post, rows, monkeypatch):

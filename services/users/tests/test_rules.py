@@ -48,6 +48,7 @@ def test_an_address_has_one_spelling(typed, kept):
         "ada@eve@example.com",
         "ada,eve@example.com",
         "ada\u2028@example.com",
+        "=?utf-8?q?eve=40example.com=2C_ada?=@example.com",
         f"{'a' * 65}@example.com",
         f"{'ä' * 33}@example.com",
         f"ada@{'a' * 64}.example",
@@ -85,6 +86,13 @@ def test_a_password_of_what_others_try_first_is_weak(password):
 @pytest.mark.parametrize("password", ["fifteen letters", "plum password kettle", "ääääää öööööö ß", "my name is Ada!"])
 def test_length_alone_makes_a_password(password):
     assert weak(password) is None
+
+
+@pytest.mark.parametrize(("character", "count"), [("🌹", 14), ("e\u0301", 7), ("🌹", 257), ("e\u0301", 129)])
+def test_the_length_is_counted_in_code_points(character, count):
+    assert weak(character * count)
+    towards = 1 if count < 15 else -1
+    assert weak(character * (count + towards)) is None
 
 
 def test_roles_add_up_to_scopes():

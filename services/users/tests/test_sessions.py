@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from core.ids import format_id, new_id, parse_id
 from core.testing import problem
 from core.tokens import generate_key, key_id, open_key, sign_access_token
+from users.sessions.jobs import forget_ended_sessions
 
 
 @pytest.fixture
@@ -71,9 +71,80 @@ async def test_other_peoples_sessions_and_what_is_no_id_are_not_found(client, ad
     assert (await client.get("/v1/users/me", headers=eve.headers)).status_code == 200
 
 
-async def test_a_suspended_users_token_is_refused_at_once(client, ada, rows):
-    await rows("UPDATE users SET status = 'suspended'")
-    assert problem(await client.get("/v1/users/me", headers=ada.headers)) == (401, "unauthenticated")
+async def test_who_is_suspended_about_to_go_or_gone_has_no_live_session(client, ada, rows):
+    for status in ("suspended", "deleting", "erased"):
+        address = None if status == "erased" else ada.email
+        await rows("UPDATE users SET status = $1, address = $2, email = $2", status, address)
+        assert problem(await client.get("/v1/users/me", headers=ada.headers)) == (401, "unauthenticated")
+        assert problem(await ada.refresh()) == (401, "invalid_refresh_token")
+
+
+async def test_a_session_that_is_over_is_kept_for_a_month_and_no_longer(
+    client, ada, resources, clock, rows, monkeypatch
+):
+    # As if there were too many for one transaction.
+    monkeypatch.setattr("users.sessions.service.FORGOTTEN_MAX", 1)
+    idle = ada.tokens["session"]["id"]
+    for _ in range(2):
+        await ada.sign_in()
+        await client.delete("/v1/sessions/current", headers=ada.headers)
+    ended_at = clock.now()
+
+    async def kept(after):
+        clock.advance(ended_at + after - clock.now())
+        await forget_ended_sessions(resources)
+        return {format_id("ses", row["id"]) for row in await rows("SELECT id FROM sessions")}
+
+    assert len(await kept(timedelta(days=30))) == 3
+    lasting = (await ada.sign_in()).json()["session"]["id"]
+    assert await kept(timedelta(days=30, seconds=1)) == {idle, lasting}
+    assert await kept(timedelta(days=37)) == {idle, lasting}
+    assert await kept(timedelta(days=37, seconds=1)) == {lasting}
+
+
+@pytest.fixture
+def revoke_others(client):
+    """`await revoke_others(ada)`: with her password."""
+
+    async def run(somebody, **body):
+        body = body or {"current_password": somebody.password}
+        return await client.post("/v1/sessions/revoke-others", json=body, headers=somebody.headers)
+
+    return run
+
+
+async def test_all_other_sessions_of_ones_own_can_be_ended_at_once(client, ada, join, person, revoke_others):
+    eve, others = await join("eve@example.com"), [person(ada.email) for _ in range(2)]
+    for one in (eve, *others):
+        await one.sign_in()
+    answer = await revoke_others(ada)
+    assert (answer.status_code, answer.json()) == (200, {"revoked": 2})
+    for one in others:
+        assert problem(await client.get("/v1/users/me", headers=one.headers)) == (401, "unauthenticated")
+        assert problem(await one.refresh()) == (401, "invalid_refresh_token")
+    for one in (ada, eve):
+        assert (await client.get("/v1/users/me", headers=one.headers)).status_code == 200
+        assert (await one.refresh()).status_code == 200
+    assert (await revoke_others(ada)).json() == {"revoked": 0}
+
+
+async def test_who_does_not_know_the_password_ends_no_session(client, ada, person, revoke_others):
+    other = person(ada.email)
+    await other.sign_in()
+    assert problem(await revoke_others(ada, current_password="not her password at all")) == (401, "invalid_credentials")
+    for body in ({}, {"current_password": 15}, {"current_password": ada.password, "user_id": ada.id}):
+        answer = await client.post("/v1/sessions/revoke-others", json=body, headers=ada.headers)
+        assert problem(answer) == (422, "validation_failed")
+    assert (await other.refresh()).status_code == 200
+
+
+async def test_it_is_written_down_who_ended_which_session(client, ada, person, revoke_others, rows):
+    other = person(ada.email)
+    await other.sign_in()
+    await revoke_others(ada)
+    await client.delete("/v1/sessions/current", headers=ada.headers)
+    lines = await rows("SELECT actor, subject FROM audit_events WHERE action = 'session.revoked' ORDER BY id")
+    assert lines == [{"actor": ada.id, "subject": each.tokens["session"]["id"]} for each in (other, ada)]
 
 
 async def test_every_private_route_refuses_who_shows_no_token(client):
@@ -81,6 +152,7 @@ async def test_every_private_route_refuses_who_shows_no_token(client):
         ("GET", "/v1/users/me"),
         ("GET", "/v1/sessions"),
         ("DELETE", "/v1/sessions/current"),
+        ("POST", "/v1/sessions/revoke-others"),
         ("DELETE", f"/v1/sessions/{format_id('ses', new_id())}"),
     ):
         assert problem(await client.request(method, path)) == (401, "unauthenticated")
@@ -128,6 +200,15 @@ async def test_a_token_that_is_wrong_in_one_thing_is_refused(client, forge):
         assert problem(await client.get("/v1/users/me", headers=wrong)) == (401, "unauthenticated")
 
 
-async def test_a_machine_client_has_no_account_and_no_sessions(client, forge):
-    machine = forge(subject=format_id("svc", UUID(int=1)), session_id=None, auth_time=None)
-    assert problem(await client.get("/v1/users/me", headers=machine)) == (403, "insufficient_scope")
+async def test_a_machine_client_has_no_account_and_no_sessions(client, machine):
+    headers = await (await machine("users:read")).headers()
+    for method, path in (
+        ("GET", "/v1/users/me"),
+        ("PATCH", "/v1/users/me"),
+        ("PUT", "/v1/users/me/password"),
+        ("POST", "/v1/users/me/email-changes"),
+        ("POST", "/v1/users/me/email-changes/confirm"),
+        ("GET", "/v1/sessions"),
+        ("POST", "/v1/sessions/revoke-others"),
+    ):
+        assert problem(await client.request(method, path, headers=headers)) == (403, "insufficient_scope")

@@ -4,11 +4,14 @@ import asyncio
 from datetime import timedelta
 
 from core.testing import problem
+from users.registration.jobs import forget_unconfirmed_registrations
 from users.registration.repository import RegistrationRepository
 
 PASSWORD = "plum tractor orbit velvet"
 
 ADA = "ada@example.com"
+
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 async def register(client, email=ADA):
@@ -91,6 +94,20 @@ async def test_asking_again_tells_nobody_who_is_registered_and_mails_only_who_wa
     assert more == {"pending@example.com": 1, ADA: 0, "nobody@example.com": 0}
 
 
+async def test_asking_again_while_the_registration_is_taken_away_is_answered_as_ever(client, post, rows, becomes, same):
+    await register(client)
+    await post.to(ADA)
+    await rows("BEGIN")
+    # As when somebody proves that the address of this registration is theirs.
+    await rows("DELETE FROM users")
+    asking = asyncio.create_task(ask_again(client, ADA))
+    await becomes(lambda: rows(WAITING))
+    await rows("COMMIT")
+    assert same(await asking, await ask_again(client, "nobody@example.com"))
+    assert not await rows("SELECT 1 FROM one_time_tokens")
+
+
+
 async def test_a_token_that_is_replaced_while_it_is_confirmed_confirms_nobody(client, post, rows, monkeypatch):
     await register(client)
     token = await post.token_for(ADA)
@@ -114,3 +131,29 @@ async def test_a_mail_whose_token_was_replaced_before_it_left_is_not_sent(client
     # As if the first mail had waited for its server until now.
     await rows("UPDATE inbox SET handled_at = NULL WHERE position = $1", first["position"])
     assert len(await post.to(ADA)) == before
+
+
+async def test_a_registration_that_nobody_confirms_is_kept_for_a_month_after_the_last_time(
+    client, post, resources, clock, rows, monkeypatch
+):
+    # As if there were too many for one transaction.
+    monkeypatch.setattr("users.registration.service.FORGOTTEN_MAX", 1)
+    left = {"ada": ADA, "eve": "eve@example.com", "joe": "joe@example.com", "zoe": "zoe@example.com"}
+    for address in left.values():
+        await register(client, address)
+    await confirm(client, await post.token_for(left["zoe"]))
+    clock.advance(timedelta(days=1))
+    await register(client, left["ada"])
+
+    async def kept():
+        await forget_unconfirmed_registrations(resources)
+        return {row["address"].partition("@")[0] for row in await rows("SELECT address FROM users")}
+
+    clock.advance(timedelta(days=29))
+    assert await kept() == {"ada", "eve", "joe", "zoe"}
+    clock.advance(timedelta(seconds=1))
+    assert await kept() == {"ada", "zoe"}
+    clock.advance(timedelta(days=1))
+    assert await kept() == {"zoe"}
+    assert len(await rows("SELECT 1 FROM credentials")) == 1
+    assert not await rows("SELECT 1 FROM one_time_tokens")

@@ -1,12 +1,11 @@
 """What an operator does about accounts at a terminal."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from core.application import ChassisApp
-from core.cli import application_of, opened
+from core.cli import application_of, run_opened
+from core.resources import Resources
 from users.accounts.dependencies import build
 from users.accounts.rules import normalised
 
@@ -28,10 +27,10 @@ Password = Annotated[
 
 def create_admin(context: typer.Context, email: Email, password: Password) -> None:
     """Make an active, verified admin: the first one, who can make others."""
-    asyncio.run(_create(application_of(context.obj), email=email, password=password))
+    run_opened(application_of(context.obj), lambda resources: _create(resources, email=email, password=password))
     typer.echo(f"{email} is an admin and can sign in.")
 
 
-async def _create(app: ChassisApp, *, email: str, password: str) -> None:
-    async with opened(app) as resources, resources.database.transaction() as session:
+async def _create(resources: Resources, *, email: str, password: str) -> None:
+    async with resources.database.transaction() as session:
         await build(session, resources).create_admin(email=email, password=password)

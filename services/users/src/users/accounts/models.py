@@ -32,6 +32,8 @@ class Role(StrEnum):
 
 # Whose address is taken.
 LIVE = text("status <> 'erased'")
+# Who is more than a user: few among many.
+STAFF = text("NOT roles <@ ARRAY['user']")
 
 
 class User(Base):
@@ -43,6 +45,10 @@ class User(Base):
         CheckConstraint("(status = 'erased') = (address IS NULL)", name="erased_has_no_address"),
         # One live user an address, races included.
         Index("uq_users_address_live", "address", unique=True, postgresql_where=LIVE),
+        # The order of a list, of all and of those whom a filter leaves.
+        Index("ix_users_created_at", "created_at", "id"),
+        Index("ix_users_status", "status", "created_at", "id"),
+        Index("ix_users_staff", "created_at", "id", postgresql_where=STAFF),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

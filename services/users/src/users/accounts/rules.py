@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID
 
@@ -12,10 +13,19 @@ from users.accounts.models import Role
 # RFC 5321, section 4.5.3.1: octets of the local part, and of a path without its angle brackets.
 LOCAL_PART_BYTES_MAX = 64
 ADDRESS_BYTES_MAX = 254
-# The characters that core.mail takes: no display name, comment, quoted local part or list.
-_LOCAL_PART = re.compile(r"""[^\s<>()\[\],;:"\\@]+""")
+# What core.mail takes: no display name, comment, quoted local part, list or encoded word.
+_LOCAL_PART = re.compile(r"""(?!.*=\?)[^\s<>()\[\],;:"\\@]+""")
 # RFC 1123, section 2.1, after IDNA; at least two labels, because mail of strangers goes to the internet.
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class Mailbox(StrEnum):
+    """Which of somebody's mailboxes a mail goes to: one that takes no mail any more holds up nothing for the others."""
+
+    OWN = "mail"
+    NEW = "mail/new"
+    FORMER = "mail/former"
+
 
 SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -51,6 +61,6 @@ def normalised(email: str) -> str:
     return address
 
 
-def mail_subject_of(user_id: UUID) -> str:
+def mail_subject_of(user_id: UUID, mailbox: Mailbox = Mailbox.OWN) -> str:
     """The subject of events that send mail: order holds per subject, and no other event waits for a mail server."""
-    return f"{format_id('usr', user_id)}/mail"
+    return f"{format_id('usr', user_id)}/{mailbox}"

@@ -13,6 +13,8 @@ from users.accounts.repository import UserRow
 from users.accounts.rules import ADDRESS_BYTES_MAX, normalised
 
 UserId = Annotated[UUID, TypeId("usr")]
+StatusName = Literal["pending", "active", "suspended", "deleting", "erased"]
+RoleName = Literal["user", "support", "admin"]
 
 
 def _one_address(email: str) -> str:
@@ -44,8 +46,8 @@ class UserRead(BaseModel):
 
     id: UserId
     email: str | None
-    status: Literal["pending", "active", "suspended", "deleting", "erased"]
-    roles: list[Literal["user", "support", "admin"]]
+    status: StatusName
+    roles: list[RoleName]
     name: str | None
     locale: str | None
     version: int

@@ -15,8 +15,6 @@ from users.tables import Base
 class Action(StrEnum):
     """What is worth a line that nobody can take back."""
 
-    USER_REGISTERED = "user.registered"
-    REGISTRATION_REPEATED = "registration.repeated"
     USER_VERIFIED = "user.verified"
     USER_UPDATED = "user.updated"
     USER_ROLES_CHANGED = "user.roles_changed"
@@ -48,6 +46,7 @@ class AuditEvent(Base):
     __tablename__ = "audit_events"
     __table_args__ = (
         Index("ix_audit_events_occurred_at", "occurred_at", "id"),
+        Index("ix_audit_events_action", "action", "occurred_at", "id"),
         Index("ix_audit_events_actor", "actor", "occurred_at", "id"),
         Index("ix_audit_events_subject", "subject", "occurred_at", "id"),
     )

@@ -32,14 +32,37 @@ def upgrade(op: Operations) -> None:
         sa.Column("blocked_until", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_login_throttles")),
     )
+    op.create_table(
+        "former_addresses",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_former_addresses")),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_former_addresses_user_id_users"), ondelete="CASCADE"
+        ),
+    )
+    op.create_index(op.f("ix_former_addresses_user_id"), "former_addresses", ["user_id"])
 
 
 def _extend(op: Operations) -> None:
     empty = sa.text("'{}'::jsonb")
     op.add_column("users", sa.Column("metadata", postgresql.JSONB(), server_default=empty, nullable=False))
     op.add_column("users", sa.Column("deleting_at", sa.DateTime(timezone=True)))
+    op.create_index("ix_users_created_at", "users", ["created_at", "id"])
+    op.create_index("ix_users_status", "users", ["status", "created_at", "id"])
+    staff = sa.text("NOT roles <@ ARRAY['user']")
+    op.create_index("ix_users_staff", "users", ["created_at", "id"], postgresql_where=staff)
+    op.drop_index("ix_sessions_user_id_live", "sessions")
+    op.create_index("ix_sessions_user_id", "sessions", ["user_id", "created_at", "id"])
+    op.create_index("ix_sessions_ended", "sessions", [sa.text("coalesce(revoked_at, idle_expires_at)")])
     op.add_column("signing_keys", sa.Column("activated_at", sa.DateTime(timezone=True)))
     op.add_column("signing_keys", sa.Column("retired_at", sa.DateTime(timezone=True)))
+    op.alter_column("signing_keys", "sealed_private", nullable=True)
+    op.create_check_constraint(
+        op.f("ck_signing_keys_sealed_private"), "signing_keys", "(state = 'retired') = (sealed_private IS NULL)"
+    )
     op.execute("UPDATE signing_keys SET activated_at = created_at WHERE state = 'active'")
     next_ = sa.text("state = 'next'")
     op.create_index("uq_signing_keys_next", "signing_keys", ["state"], unique=True, postgresql_where=next_)
@@ -60,11 +83,12 @@ def _create_clients(op: Operations) -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_service_clients")),
-        sa.UniqueConstraint("name", name=op.f("uq_service_clients_name")),
         sa.CheckConstraint(
             "(secret_digest IS NULL) <> (public_jwk IS NULL)", name=op.f("ck_service_clients_one_proof")
         ),
     )
+    live = sa.text("revoked_at IS NULL")
+    op.create_index("uq_service_clients_name_live", "service_clients", ["name"], unique=True, postgresql_where=live)
     op.create_table(
         "client_assertions",
         sa.Column("client_id", sa.Uuid(), nullable=False),
@@ -94,6 +118,7 @@ def _create_audit(op: Operations) -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
     )
     op.create_index("ix_audit_events_occurred_at", "audit_events", ["occurred_at", "id"])
+    op.create_index("ix_audit_events_action", "audit_events", ["action", "occurred_at", "id"])
     op.create_index("ix_audit_events_actor", "audit_events", ["actor", "occurred_at", "id"])
     op.create_index("ix_audit_events_subject", "audit_events", ["subject", "occurred_at", "id"])
     op.execute(_REFUSE)

@@ -2,7 +2,7 @@
 
 from core.dependencies import Session
 from core.resources import Resources
-from users.passwords.provider import Hashing
+from users.passwords.provider import Breaches, Hashing
 from users.passwords.repository import CredentialRepository
 from users.passwords.service import Passwords
 from users.settings import Settings
@@ -13,6 +13,7 @@ def build(session: Session, resources: Resources) -> Passwords:
     return Passwords(
         repository=CredentialRepository(session),
         hashing=resources[Hashing],
+        breaches=resources[Breaches],
         clock=resources.clock,
         policy=resources.settings_as(Settings).passwords,
     )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 WORD_CHARACTERS_MIN = 3
 # Less than this, beside words that anybody would try first, adds nothing to guess.
 REST_CHARACTERS_MIN = 6
+LISTED = "It is on a list of passwords that have leaked, which is what others would try first."
 
 
 def context_of(*, address: str, name: str | None) -> set[str]:

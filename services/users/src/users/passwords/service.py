@@ -1,13 +1,14 @@
 """Passwords: which are accepted, how they are checked, and where their hashes are put."""
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
 from core.clock import Clock
 from core.errors import FieldError, Invalid
 from users.passwords import rules
-from users.passwords.provider import Hashing
+from users.passwords.provider import Breaches, Check, Hashing
 from users.passwords.repository import CredentialRepository
 from users.settings import PasswordSettings
 
@@ -18,12 +19,19 @@ class WeakPassword(Invalid):
     code = "weak_password"
 
 
+class PasswordBreached(Invalid):
+    """The password is known from a data breach, and is tried by whoever has that list."""
+
+    code = "password_breached"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passwords:
     """The passwords of accounts; writes in one transaction, and hashes outside any."""
 
     repository: CredentialRepository
     hashing: Hashing
+    breaches: Breaches
     clock: Clock
     policy: PasswordSettings
 
@@ -32,6 +40,8 @@ class Passwords:
 
         Raises:
             WeakPassword: it is; the text says why.
+            PasswordBreached: it has leaked from somewhere.
+            Overloaded: try again later.
         """
         reason = rules.weakness(
             password,
@@ -40,8 +50,13 @@ class Passwords:
             context=context,
             common=self.hashing.common,
         )
+        if reason is None and await self.hashing.is_listed(password):
+            reason = rules.LISTED
         if reason:
             raise WeakPassword(reason, (FieldError(f"#/{field}", WeakPassword.code, reason),))
+        if await self.breaches.include(password):
+            leaked = PasswordBreached.title()
+            raise PasswordBreached(leaked, (FieldError(f"#/{field}", PasswordBreached.code, leaked),))
 
     async def hash(self, password: str) -> str:
         """The hash to `put`; computed before a transaction begins.
@@ -51,21 +66,13 @@ class Passwords:
         """
         return await self.hashing.hash(password)
 
-    async def matches(self, password: str, password_hash: str | None) -> bool:
-        """Whether this is the password; the same work where there is no hash, and the answer is no.
+    def queued(self) -> AbstractContextManager[Check]:
+        """A place in the queue, to check one password in; the same work where there is no hash, and the answer is no.
 
         Raises:
-            Overloaded: try again later.
+            Overloaded: try again later; checking in a place that one has never raises it.
         """
-        return await self.hashing.matches(password, password_hash)
-
-    async def renewed(self, password: str, password_hash: str) -> str | None:
-        """Another hash of the same password, if this one was made with other parameters than today's.
-
-        Raises:
-            Overloaded: try again later.
-        """
-        return await self.hashing.hash(password) if self.hashing.is_outdated(password_hash) else None
+        return self.hashing.queued()
 
     async def put(self, user_id: UUID, password_hash: str) -> None:
         """Sets the password of a user."""

@@ -1,5 +1,6 @@
 """How the service of registrations is built: for a request or an event."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends
@@ -17,6 +18,7 @@ from users.settings import Settings
 
 def build(session: Session, resources: Resources) -> Registrations:
     """The registrations, in the transaction of `session`."""
+    settings = resources.settings_as(Settings)
     return Registrations(
         repository=RegistrationRepository(session),
         accounts=build_accounts(session, resources),
@@ -25,7 +27,8 @@ def build(session: Session, resources: Resources) -> Registrations:
         audit=build_audit(session, resources),
         events=resources.events(session),
         clock=resources.clock,
-        settings=resources.settings_as(Settings).one_time_tokens,
+        kept=timedelta(days=settings.registrations.kept_days),
+        settings=settings.one_time_tokens,
     )
 
 

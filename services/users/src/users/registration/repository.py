@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -42,8 +42,9 @@ class RegistrationRepository:
         return await self.session.scalar(select(User.id).where(User.address == address, User.status != Status.ERASED))
 
     async def pending_id_of(self, address: str) -> UUID | None:
-        """The user of an address, if nobody has proven yet that it is theirs."""
-        return await self.session.scalar(select(User.id).where(User.address == address, User.status == Status.PENDING))
+        """The user of an address, if nobody has proven yet that it is theirs; they stay until this transaction ends."""
+        pending = select(User.id).where(User.address == address, User.status == Status.PENDING)
+        return await self.session.scalar(pending.with_for_update(key_share=True))
 
     async def activate(self, user_id: UUID, *, at: datetime) -> User | None:
         """Makes a pending user active and verified; None if they are not pending."""
@@ -54,3 +55,13 @@ class RegistrationRepository:
             .returning(User)
         )
         return await self.session.scalar(statement)
+
+    async def discard_unconfirmed(self, *, before: datetime, limit: int) -> int:
+        """Deletes some of those who last registered before then and have not proven their address; says how many."""
+        # Made before they were last changed: an index finds them by that.
+        old = User.status == Status.PENDING, User.created_at < before, User.updated_at < before
+        some = select(User.id).where(*old).order_by(User.created_at).limit(limit)
+        # Whoever registers or confirms at this instant goes first.
+        unlocked = some.with_for_update(skip_locked=True)
+        deleted = delete(User).where(User.id.in_(unlocked)).returning(User.id)
+        return len((await self.session.scalars(deleted)).all())

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
+
 from core.clock import Clock
 from core.events import Events
 from core.ids import format_id, new_id
@@ -12,7 +14,7 @@ from users.accounts.models import User
 from users.accounts.rules import mail_subject_of, normalised
 from users.accounts.service import Accounts
 from users.audit.models import Action
-from users.audit.service import ANONYMOUS, Audit
+from users.audit.service import Audit
 from users.one_time_tokens.models import Purpose
 from users.one_time_tokens.service import InvalidOrExpiredToken, OneTimeTokens
 from users.passwords.rules import context_of
@@ -24,6 +26,10 @@ from users.settings import OneTimeTokenSettings
 # What this service tells itself, so that mail leaves after the commit and until the mail server has it.
 VERIFICATION_REQUESTED = "email_verification.requested"
 REGISTRATION_REPEATED = "registration.repeated"
+# In one transaction of the job that forgets registrations.
+FORGOTTEN_MAX = 1_000
+
+log = structlog.get_logger("users.registration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +43,14 @@ class Registrations:
     audit: Audit
     events: Events
     clock: Clock
+    kept: timedelta
     settings: OneTimeTokenSettings
 
     async def register(self, *, email: str, password: str, name: str | None, locale: str | None) -> None:
         """Takes a registration; the owner of the address learns by mail what came of it, and the caller nothing.
 
         Raises:
-            WeakPassword: before anything is looked up.
+            WeakPassword, PasswordBreached: before anything is looked up.
         """
         address, now = normalised(email), self.clock.now()
         await self.passwords.refuse_weak(password, context=context_of(address=address, name=name))
@@ -56,7 +63,7 @@ class Registrations:
             await self._notify_owner_of(address)
         else:
             await self.passwords.put(user_id, password_hash)
-            await self._record(Action.USER_REGISTERED, user_id)
+            self._log(user_id, repeated=False)
             await self._ask_to_verify(user_id, await self._issue(user_id))
 
     async def request_verification(self, email: str) -> None:
@@ -81,6 +88,11 @@ class Registrations:
         await self.audit.record(Action.USER_VERIFIED, subject=subject, actor=subject)
         await self.accounts.announce("user.activated", user)
         return user
+
+    async def forget_unconfirmed(self) -> bool:
+        """Deletes whoever has not proven their address in time; whether there may be more of them."""
+        before = self.clock.now() - self.kept
+        return await self.repository.discard_unconfirmed(before=before, limit=FORGOTTEN_MAX) >= FORGOTTEN_MAX
 
     async def verification_mail(self, token_id: UUID) -> Message | None:
         """The mail that shows a one-time token; None if the token is used, replaced or nobody's."""
@@ -107,10 +119,11 @@ class Registrations:
     async def _notify_owner_of(self, address: str) -> None:
         # Nobody, if the owner was erased this instant.
         owner = await self.repository.id_of(address) or new_id()
-        await self._record(Action.REGISTRATION_REPEATED, owner)
+        self._log(owner, repeated=True)
         await self.one_time_tokens.issue_to_nobody()
         subject = mail_subject_of(owner)
         await self.events.emit(REGISTRATION_REPEATED, subject=subject, data={"user_id": str(owner)})
 
-    async def _record(self, action: Action, user_id: UUID) -> None:
-        await self.audit.record(action, subject=format_id("usr", user_id), actor=ANONYMOUS)
+    def _log(self, user_id: UUID, *, repeated: bool) -> None:
+        # Not in the audit trail, which anybody could fill with what can never be deleted: that begins with a proof.
+        log.info("an address was registered", user_id=format_id("usr", user_id), repeated=repeated)

@@ -13,7 +13,9 @@ class UserSession(Base):
     __tablename__ = "sessions"
     __table_args__ = (
         CheckConstraint("idle_expires_at <= expires_at", name="idle_within_absolute"),
-        Index("ix_sessions_user_id_live", "user_id", "created_at", "id", postgresql_where=text("revoked_at IS NULL")),
+        # The ended ones, too: an export reads them, and whoever deletes a user would else have all sessions looked at.
+        Index("ix_sessions_user_id", "user_id", "created_at", "id"),
+        Index("ix_sessions_ended", text("coalesce(revoked_at, idle_expires_at)")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

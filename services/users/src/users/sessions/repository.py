@@ -6,11 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import Position, Query, ReadSession, UtcDateTime, page_parameters, paged
-from users.accounts.models import Status, User
 from users.sessions.models import UserSession
 
 
@@ -26,25 +25,8 @@ class SessionRow(BaseModel, frozen=True):
     ip: str | None
 
 
-class LiveRow(BaseModel, frozen=True):
-    """That a session lives."""
-
-    id: UUID
-
-
 _NOW = bindparam("now", type_=UtcDateTime)
 _LIVE = (UserSession.revoked_at.is_(None), UserSession.idle_expires_at > _NOW)
-_IS_LIVE = Query(
-    select(UserSession.id)
-    .join(User, User.id == UserSession.user_id)
-    .where(
-        UserSession.id == bindparam("id"),
-        UserSession.user_id == bindparam("user_id"),
-        User.status == Status.ACTIVE.value,
-        *_LIVE,
-    ),
-    LiveRow,
-)
 _LIVE_OF_USER = Query(
     paged(
         select(*(getattr(UserSession, name) for name in SessionRow.model_fields)).where(
@@ -63,10 +45,6 @@ class SessionRepository:
 
     session: AsyncSession
     reads: ReadSession
-
-    async def is_live(self, session_id: UUID, *, user_id: UUID, now: datetime) -> bool:
-        """Whether this session of this user, who must be active, has neither ended nor been ended."""
-        return await self.reads.first(_IS_LIVE, id=session_id, user_id=user_id, now=now) is not None
 
     async def live_of(self, user_id: UUID, *, now: datetime, after: Position | None, limit: int) -> list[SessionRow]:
         """The live sessions of a user, the oldest first, and one more than `limit` if there are more."""
@@ -88,11 +66,15 @@ class SessionRepository:
         session.idle_expires_at = idle_expires_at
         await self.session.flush()
 
-    async def revoke(self, *, user_id: UUID, now: datetime, session_id: UUID | None = None) -> Sequence[UserSession]:
-        """Ends one live session of a user, or all of them; gives those that it ended."""
+    async def revoke(
+        self, *, user_id: UUID, now: datetime, session_id: UUID | None = None, but: UUID | None = None
+    ) -> Sequence[UserSession]:
+        """Ends one live session of a user, or all of them, or all but one; gives those that it ended."""
         which = [UserSession.user_id == user_id, UserSession.revoked_at.is_(None), UserSession.idle_expires_at > now]
         if session_id is not None:
             which.append(UserSession.id == session_id)
+        if but is not None:
+            which.append(UserSession.id != but)
         statement = update(UserSession).where(*which).values(revoked_at=now).returning(UserSession)
         return (await self.session.scalars(statement)).all()
 
@@ -106,3 +88,12 @@ class SessionRepository:
         following = () if after is None else (UserSession.id > after,)
         page = select(UserSession).where(UserSession.revoked_at > since, *following).order_by(UserSession.id)
         return (await self.session.scalars(page.limit(limit).with_for_update(read=True))).all()
+
+    async def discard_ended(self, *, before: datetime, limit: int) -> int:
+        """Deletes some of those that had ended by then; says how many."""
+        ended_at = func.coalesce(UserSession.revoked_at, UserSession.idle_expires_at)
+        some = select(UserSession.id).where(ended_at < before).order_by(ended_at).limit(limit)
+        # Whoever changes one of them, as an erasure does, goes first: waiting with others in hand could be a deadlock.
+        unlocked = some.with_for_update(skip_locked=True)
+        deleted = delete(UserSession).where(UserSession.id.in_(unlocked)).returning(UserSession.id)
+        return len((await self.session.scalars(deleted)).all())

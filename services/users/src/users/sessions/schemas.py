@@ -30,6 +30,18 @@ class Refresh(BaseModel, extra="forbid"):
     refresh_token: Annotated[SecretText, Field(max_length=200)]
 
 
+class RevokeOthers(BaseModel, extra="forbid"):
+    """What shows that the session is in the hands of its owner."""
+
+    current_password: Password
+
+
+class OthersRevoked(BaseModel):
+    """How many sessions were ended."""
+
+    revoked: int
+
+
 class SessionRead(BaseModel):
     """A session, as its owner sees it."""
 

@@ -13,13 +13,16 @@ from users.accounts.models import Status
 from users.accounts.rules import scopes_of
 from users.accounts.service import Accounts
 from users.audit.models import Action
-from users.audit.service import Audit
+from users.audit.service import ANONYMOUS, SYSTEM, Audit
 from users.sessions.announcements import SessionEnded
 from users.sessions.models import UserSession
 from users.sessions.repository import SessionRepository, SessionRow
 from users.sessions.rules import Origin, RefreshToken, Verdict, verdict
 from users.settings import SessionSettings
 from users.signing.service import AccessTokens
+
+# In one transaction of the job that forgets sessions.
+FORGOTTEN_MAX = 1_000
 
 
 class InvalidRefreshToken(Unauthenticated):
@@ -81,8 +84,7 @@ class Sessions:
             ip=origin.ip,
         )
         await self.repository.add(session)
-        who = format_id("usr", user.id)
-        await self.audit.record(Action.SESSION_STARTED, subject=format_id("ses", session.id), actor=who)
+        await self._record(Action.SESSION_STARTED, session.id, actor=format_id("usr", user.id))
         return self._grant(session, roles=user.roles)
 
     async def refresh(self, refresh_token: str) -> Grant:
@@ -104,7 +106,8 @@ class Sessions:
         current, rotated_at = session.refresh_counter, session.rotated_at
         match verdict(shown=shown.counter, current=current, rotated_at=rotated_at, now=now, leeway=leeway):
             case Verdict.REUSED:
-                await self.revoke(session.id, user_id=user.id)
+                await self._record(Action.REFRESH_TOKEN_REUSED, session.id, actor=ANONYMOUS)
+                await self._revoke(user.id, actor=SYSTEM, session_id=session.id)
                 raise RefreshTokenReused
             case Verdict.ROTATE:
                 idle_expires_at = min(now + timedelta(days=self.settings.idle_days), session.expires_at)
@@ -118,24 +121,32 @@ class Sessions:
         """The live sessions of a user, the oldest first, and one more than `limit` if there are more."""
         return await self.repository.live_of(user_id, now=self.clock.now(), after=after, limit=limit)
 
-    async def is_live(self, session_id: UUID, *, user_id: UUID) -> bool:
-        """Whether this session of this user goes on at this instant."""
-        return await self.repository.is_live(session_id, user_id=user_id, now=self.clock.now())
-
     async def revoke(self, session_id: UUID, *, user_id: UUID) -> None:
-        """Ends one session.
+        """Ends one of the caller's own sessions.
 
         Raises:
             NotFound: there is no such live session of this user.
         """
-        ended = await self.repository.revoke(session_id=session_id, user_id=user_id, now=self.clock.now())
-        if not ended:
+        if not await self._revoke(user_id, actor=format_id("usr", user_id), session_id=session_id):
             raise NotFound("There is no such session.")
-        await self._announce(ended)
 
-    async def revoke_all(self, user_id: UUID) -> None:
-        """Ends every session of a user."""
-        await self._announce(await self.repository.revoke(user_id=user_id, now=self.clock.now()))
+    async def revoke_others(self, session_id: UUID, *, user_id: UUID, password: str) -> int:
+        """Ends every session of the caller but this one, for who knows the password, too; says how many.
+
+        Raises:
+            InvalidCredentials, Overloaded: as Accounts.prove says.
+        """
+        user = await self.accounts.prove(user_id, password)
+        return await self.revoke_all(user.id, actor=format_id("usr", user.id), but=session_id)
+
+    async def revoke_all(self, user_id: UUID, *, actor: str, but: UUID | None = None) -> int:
+        """Ends every session of a user, who is locked, or every one but one; says how many."""
+        return await self._revoke(user_id, actor=actor, but=but)
+
+    async def forget_ended(self) -> bool:
+        """Deletes sessions that are kept no longer; whether there may be more of them."""
+        before = self.clock.now() - timedelta(days=self.settings.kept_days)
+        return await self.repository.discard_ended(before=before, limit=FORGOTTEN_MAX) >= FORGOTTEN_MAX
 
     async def count_ended(self) -> int:
         """How many sessions were ended that access tokens may still be shown of."""
@@ -146,6 +157,19 @@ class Sessions:
         ended = await self.repository.ended(since=self._oldest_token_at(), after=after, limit=limit)
         await self._announce(ended)
         return [session.id for session in ended]
+
+    async def _revoke(
+        self, user_id: UUID, *, actor: str, session_id: UUID | None = None, but: UUID | None = None
+    ) -> int:
+        now = self.clock.now()
+        ended = await self.repository.revoke(user_id=user_id, session_id=session_id, but=but, now=now)
+        await self._announce(ended)
+        for session in ended:
+            await self._record(Action.SESSION_REVOKED, session.id, actor=actor)
+        return len(ended)
+
+    async def _record(self, action: Action, session_id: UUID, *, actor: str) -> None:
+        await self.audit.record(action, subject=format_id("ses", session_id), actor=actor)
 
     def _oldest_token_at(self) -> datetime:
         return self.clock.now() - timedelta(seconds=self.settings.access_token_lifetime_s)

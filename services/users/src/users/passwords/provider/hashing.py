@@ -2,8 +2,8 @@
 
 import os
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
@@ -11,13 +11,26 @@ from importlib.resources import files
 import argon2
 from argon2.exceptions import VerifyMismatchError
 
-from core.offload import Offload, open_offload
+from core.offload import Offload, Place, open_offload
 from core.resources import Resource
+from users.passwords.provider.leaked import is_listed
 from users.settings import PasswordSettings, Settings
 
 # OWASP Password Storage Cheat Sheet and RFC 9106, section 3.1: 128 bits of salt, 256 of tag.
 SALT_BYTES = 16
 TAG_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whether it was the password; if so, and its hash was made with other parameters than today's, another hash."""
+
+    matches: bool
+    renewed: str | None = field(default=None, repr=False)
+
+
+# The password that somebody shows, and the hash of the one they have; None where there is nobody.
+Check = Callable[[str, str | None], Awaitable[Checked]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +51,36 @@ class Hashing:
         """
         return await self.offload(partial(self.hasher.hash, password))
 
-    async def matches(self, password: str, hashed: str | None) -> bool:
-        """Whether this is the password; the same work where there is no hash, and the answer is no.
+    async def is_listed(self, password: str) -> bool:
+        """Whether it is on the list of leaked passwords, which is read in the same threads.
 
         Raises:
             Overloaded: try again later.
         """
-        return await self.offload(partial(self._verify, hashed or self.nobody, password)) and hashed is not None
+        return await self.offload(partial(is_listed, password))
 
-    def is_outdated(self, hashed: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
-        return self.hasher.check_needs_rehash(hashed)
+    @contextmanager
+    def queued(self) -> Iterator[Check]:
+        """A place in the queue, to check one password in; the same work where there is no hash, and the answer is no.
 
-    def _verify(self, hashed: str, password: str) -> bool:
+        Raises:
+            Overloaded: try again later; checking in a place that one has never raises it.
+        """
+        with self.offload.place() as place:
+            yield partial(self._check, place)
+
+    async def _check(self, place: Place, password: str, hashed: str | None) -> Checked:
+        checked = await place(partial(self._verify, hashed or self.nobody, password))
+        return checked if hashed is not None else Checked(matches=False)
+
+    def _verify(self, hashed: str, password: str) -> Checked:
         try:
-            return self.hasher.verify(hashed, password)
+            self.hasher.verify(hashed, password)
         except VerifyMismatchError:
-            return False
+            return Checked(matches=False)
+        # In the same place: who has shown the right password is not sent away for want of another one.
+        outdated = self.hasher.check_needs_rehash(hashed)
+        return Checked(matches=True, renewed=self.hasher.hash(password) if outdated else None)
 
 
 @asynccontextmanager
