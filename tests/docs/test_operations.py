@@ -1,6 +1,7 @@
 """docs/operations.md says what every service has, and the README.md of one what it has of its own: as the code does."""
 
 import asyncio
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -109,6 +110,29 @@ def test_every_problem_code_has_its_row(package):
 def _is_of(package: str, module: str) -> bool:
     # The conformance suite brings a refusal of its own.
     return f"{module}.".startswith(f"{package}.") and not module.startswith("core.testing")
+
+
+@each_service
+def test_every_operation_has_its_row_with_who_may_call_it(service):
+    page = page_of(service.name)
+    document = json.loads(page.with_name("openapi.json").read_text())
+    told = dict(re.findall(r"^\| `([A-Z]+ /\S+)` \| (.+?) \|", "\n".join(rows(page, "Operations")), re.MULTILINE))
+    coded = {
+        f"{method.upper()} {path}": _access(operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if operation.get("operationId")
+    }
+    assert told.keys() == coded.keys()
+    # Whether a machine is let in where a user is, only the walk of tests/system sees.
+    assert {name: "a user" if who == "a caller" else who for name, who in told.items()} == coded
+
+
+def _access(operation: dict[str, Any]) -> str:
+    scopes = [each["access_token"] for each in operation.get("security", ()) if "access_token" in each]
+    if not scopes:
+        return "anybody"
+    return " and ".join(f"`{scope}`" for scope in scopes[0]) or "a user"
 
 
 def test_every_probe_has_its_row():

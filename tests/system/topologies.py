@@ -31,6 +31,8 @@ class Product:
     # Where billing keeps the key of this machine's own tokens.
     data_dir: Path
     databases: Mapping[str, str]
+    # What a command of users is told, to work on the same database with the same secret.
+    operator: Mapping[str, str]
     mail_folder: Path | None = None
 
     def mail(self, to: str) -> list[dict[str, Any]]:
@@ -55,10 +57,15 @@ def gateway(data_dir: Path, *, environment: Mapping[str, str]) -> Iterator[Produ
         "USERS_CORS__ALLOW_ORIGINS": "https://app.example",
         "BILLING_CORS__ALLOW_ORIGINS": "https://app.example",
     }
-    postgres = LocalHost.at("gateway", data_dir).postgres
-    databases = {name: postgres.url(name) for name in SERVICES}
+    host = LocalHost.at("gateway", data_dir)
+    databases = {name: host.postgres.url(name) for name in SERVICES}
+    operator = {
+        "USERS_ENVIRONMENT": "local",
+        "USERS_DATABASE__URL": databases["users"],
+        "USERS_SECRET_KEY": host.directory.secret("users-secret-key"),
+    }
     with process("gateway", "--port", str(port), ready=f"{url}/readyz", environment={**told, **environment}):
-        yield Product("gateway", f"{url}/users", f"{url}/billing", data_dir, databases)
+        yield Product("gateway", f"{url}/users", f"{url}/billing", data_dir, databases, operator)
 
 
 class Apart:
@@ -69,22 +76,25 @@ class Apart:
         self._databases = {name: f"{folder.name}_{name}_{os.getpid()}" for name in SERVICES}
         self.ports = {name: free_port() for name in SERVICES}
         self.nats = nats
-        self.product = Product(
-            "standalone",
-            **{name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()},
-            data_dir=folder / "billing",
-            databases={name: postgres.url(database) for name, database in self._databases.items()},
-            mail_folder=folder / "users" / "mail",
-        )
-        self.environment = {"BILLING_CLIENTS__USERS__URL": self.product.users}
+        databases = {name: postgres.url(database) for name, database in self._databases.items()}
+        urls = {name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
+        self.environment = {"BILLING_CLIENTS__USERS__URL": urls["users"]}
         for name, prefix in ((name, name.upper()) for name in SERVICES):
             self.environment |= {
                 f"{prefix}_ENVIRONMENT": "local",
-                f"{prefix}_DATABASE__URL": self.product.databases[name],
+                f"{prefix}_DATABASE__URL": databases[name],
                 f"{prefix}_DATA_DIR": str(folder / name),
                 f"{prefix}_CORS__ALLOW_ORIGINS": "https://app.example",
                 f"{prefix}_EVENTS__URL": nats.url,
             }
+        self.product = Product(
+            "standalone",
+            **urls,
+            data_dir=folder / "billing",
+            databases=databases,
+            operator=self.environment,
+            mail_folder=folder / "users" / "mail",
+        )
 
     def empty_database(self, name: str) -> None:
         """Gives a service a new database, migrated and empty."""
