@@ -7,14 +7,14 @@ from typing import Any
 from bench.bare import get_user, place_order
 from core.application import ChassisApp, chassis
 from core.mount import Dispatch, Mounts, ServiceMount
-from core.routing import Router
+from core.routing import Router, public
 from core.settings import ChassisSettings
 from core.web.probes import Readiness
 
 users = Router(prefix="/users", tags=["users"])
 orders = Router(prefix="/orders", tags=["orders"])
-users.add_api_route("/{user_id}", get_user)
-orders.add_api_route("", place_order, methods=["POST"], status_code=201)
+users.add_api_route("/{user_id}", public(get_user))
+orders.add_api_route("", public(place_order), methods=["POST"], status_code=201)
 
 
 @asynccontextmanager

@@ -3,23 +3,13 @@
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
-from bench.databases import an_empty_database
 from bench.figures import Amount, Group, Ratio, Samples, Target
-from bench.wiring import free_port
+from bench.services import PROC, a_service
 
 ROUNDS = 7
-START_S_MAX = 30
 SETTLED_AFTER_S = 2
-# Where a system has no such folder, its memory is not measured.
-PROC = Path("/proc")
 
 LIBRARIES = "import fastapi, sqlalchemy.ext.asyncio, asyncpg, structlog, prometheus_client, opentelemetry.sdk"
 TIMED = "import time; before = time.perf_counter(); {}; print((time.perf_counter() - before) * 1000)"
@@ -65,44 +55,9 @@ def _python(code: str) -> list[float]:
 
 def _memory_mib() -> float:
     """Resident memory of `billing serve` when it is ready and nobody asks anything."""
-    with tempfile.TemporaryDirectory() as folder, an_empty_database("billing") as url:
-        environment = {
-            **os.environ,
-            "BILLING_ENVIRONMENT": "local",
-            "BILLING_DATABASE__URL": url,
-            "BILLING_DATA_DIR": folder,
-            "BILLING_MAIL__URL": f"file:{folder}/mail",
-            "BILLING_LOGS__FORMAT": "json",
-        }
-        command = [sys.executable, "-m", "billing"]
-        subprocess.run([*command, "migrate"], env=environment, stdout=subprocess.DEVNULL, check=True)
-        port = free_port()
-        with _running([*command, "serve", "--port", str(port)], environment) as service:
-            _wait_until_ready(port)
-            time.sleep(SETTLED_AFTER_S)
-            resident_pages = int((PROC / str(service.pid) / "statm").read_text().split()[1])
-            return resident_pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
-
-
-@contextmanager
-def _running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-def _wait_until_ready(port: int) -> None:
-    until = time.monotonic() + START_S_MAX
-    while True:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/readyz"):
-                return
-        except URLError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
+    with a_service("billing") as billing:
+        time.sleep(SETTLED_AFTER_S)
+        return billing.memory_mib()
 
 
 GROUP = Group(
