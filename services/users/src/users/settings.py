@@ -155,7 +155,8 @@ class RegistrationSettings(Group):
 class OneTimeTokenSettings(Group):
     """How long a token that was sent by mail works."""
 
-    # ASVS 5.0, 6.5.5, bounds what resets a password; a proof of an address may wait until its owner reads mail.
+    # ASVS 5.0, 6.5.5, would have ten minutes for what resets a password: mail may take as long, and nobody guesses 256
+    # bits (docs/threat-model.md). A proof of an address may wait until its owner reads mail.
     verification_hours: int = Field(default=24, ge=1, le=168, description="How long an address can be verified.")
     reset_minutes: int = Field(default=30, ge=5, le=60, description="How long a new password can be set.")
     email_change_hours: int = Field(
