@@ -14,7 +14,7 @@ EMAIL = f"{CANARY}.one@example.com"
 NEW_EMAIL = f"{CANARY}.Two@example.com"
 PASSWORD = f"{CANARY} orbit velvet plum"
 NEW_PASSWORD = f"{CANARY} tractor walnut ember"
-HEADERS = {"User-Agent": f"{CANARY}/1.0", "X-Request-ID": "0123456789abcdef0123456789abcdef"}
+HEADERS = {"User-Agent": f"{CANARY}/1.0", "X-Request-ID": f"{CANARY}-request"}
 
 
 @pytest.fixture

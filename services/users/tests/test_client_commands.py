@@ -119,6 +119,7 @@ async def test_a_file_that_holds_no_public_key_on_p_256_is_refused(run, rows, fi
         json.dumps(jwk | {"y": "AA"}),
         json.dumps({"keys": [jwk]}),
         "{",
+        '{"x": ' + "[" * 8_000,
         "",
         "ssh-ed25519 AAAA",
         "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",

@@ -71,9 +71,7 @@ async def test_where_an_account_stands_is_told_only_to_who_knows_its_password(cl
         "UPDATE users SET address = 'lovelace@example.com'",
     ],
 )
-async def test_a_password_or_address_that_changes_while_it_is_checked_starts_no_session(
-    change, ada, rows, monkeypatch
-):
+async def test_a_password_or_address_that_changes_while_it_is_checked_starts_no_session(change, ada, rows, monkeypatch):
     check = Hashing._check
 
     async def then_changed(*given):

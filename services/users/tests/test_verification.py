@@ -107,7 +107,6 @@ async def test_asking_again_while_the_registration_is_taken_away_is_answered_as_
     assert not await rows("SELECT 1 FROM one_time_tokens")
 
 
-
 async def test_a_token_that_is_replaced_while_it_is_confirmed_confirms_nobody(client, post, rows, monkeypatch):
     await register(client)
     token = await post.token_for(ADA)

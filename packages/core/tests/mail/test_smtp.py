@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import ssl
+import traceback
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -178,6 +179,22 @@ async def test_a_server_that_stops_answering_is_unavailable_within_the_time_limi
     async with running(Server(answers={"MAIL": b""})) as server, asyncio.timeout(30):
         with pytest.raises(MailUnavailable):
             await mail_to(server, total_timeout_s=0.2).send(WELCOME)
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "told"),
+    [
+        ("RCPT", b"550 5.1.1 <ada@example.com> is unknown\r\n", "SMTPRecipientsRefused 550"),
+        ("DATA", b"554 5.7.1 ada@example.com wants none of this\r\n", "SMTPDataError 554"),
+    ],
+)
+async def test_what_is_logged_of_a_refusal_names_nobody(verb, answer, told):
+    async with running(Server(answers={verb: answer})) as server:
+        with pytest.raises(MailRefused) as refused:
+            await mail_to(server).send(WELCOME)
+    lines = "".join(traceback.format_exception(refused.value))
+    assert f"The message was refused: {told}" in lines
+    assert "ada@example.com" not in lines
 
 
 async def test_an_address_that_no_server_could_take_is_refused():

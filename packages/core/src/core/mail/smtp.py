@@ -50,7 +50,8 @@ class SmtpMail:
 
         Raises:
             MailUnavailable: the server was not reached in time, or takes nothing from us now; the cause says what.
-            MailRefused: it takes everything but this message (RFC 5321, section 4.2.1: 5yz to RCPT or to the text).
+            MailRefused: it takes everything but this message (RFC 5321, section 4.2.1: 5yz to RCPT or to the text); the
+                text has the code alone.
         """
         client = self._client()
         try:
@@ -60,7 +61,10 @@ class SmtpMail:
                 await client.send_message(composed, recipients=[recipient])
         # aiosmtplib refuses an address that it cannot put on a command line with a ValueError.
         except (aiosmtplib.SMTPException, OSError, ValueError) as failed:
-            raise MailRefused if _is_about_the_message(failed) else MailUnavailable from failed
+            if not _is_about_the_message(failed):
+                raise MailUnavailable from failed
+            # Not chained: what a server says of a message quotes the address, and whoever logs this would keep it.
+            raise MailRefused(f"The message was refused: {_told(failed)}.") from None
         finally:
             await _leave(client)
 
@@ -123,6 +127,17 @@ def _is_about_the_message(failed: Exception) -> bool:
             return False
         case _:
             return True
+
+
+def _told(refusal: Exception) -> str:
+    match refusal:
+        case aiosmtplib.SMTPRecipientsRefused():
+            codes = [each.code for each in refusal.recipients]
+        case aiosmtplib.SMTPDataError():
+            codes = [refusal.code]
+        case _:
+            codes = []
+    return " ".join((type(refusal).__name__, *map(str, codes)))
 
 
 def _ascii_domain(address: str) -> str:

@@ -1,1 +1,1 @@
-"""Who exists: registration, addresses and their proof, roles."""
+"""Who exists: people, their addresses and roles, and whether a password is theirs."""

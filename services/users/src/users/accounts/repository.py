@@ -109,9 +109,7 @@ class AccountRepository:
         statement = (
             select(User)
             .join(Credential, Credential.user_id == User.id)
-            .where(
-                User.id == found.user_id, User.address == found.address, Credential.changed_at == found.changed_at
-            )
+            .where(User.id == found.user_id, User.address == found.address, Credential.changed_at == found.changed_at)
             # No key update: the foreign keys of new sessions need not wait.
             .with_for_update(key_share=True)
         )

@@ -1,5 +1,6 @@
 """How the audit trail is opened: in a transaction to write, outside any to read."""
 
+import re
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -13,10 +14,18 @@ from users.audit.repository import AuditQueries, AuditRepository
 from users.audit.schemas import AuditQuery
 from users.audit.service import Audit, AuditTrail
 
+# As the chassis and W3C Trace Context make them, or a UUID.
+_NUMBER = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def build(session: Session, resources: Resources) -> Audit:
     """The trail, in the transaction of `session`."""
-    return Audit(repository=AuditRepository(session), clock=resources.clock, request_id=request_id())
+    return Audit(repository=AuditRepository(session), clock=resources.clock, request_id=_nobodys_words(request_id()))
+
+
+def _nobodys_words(request_id: str | None) -> str | None:
+    """The id, if it is a number: a client may send any text as one, and what is written here cannot be erased."""
+    return request_id if request_id and _NUMBER.fullmatch(request_id) else None
 
 
 async def _trail(reads: ReadSession) -> AuditTrail:

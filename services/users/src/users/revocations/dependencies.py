@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from core.opening import LOCAL_ISSUER
 from core.resources import Resources
 from core.tokens import Revocations
-from users.revocations.repository import StandingRepository
-from users.revocations.service import Standing
+from users.revocations.repository import LockoutRepository
+from users.revocations.service import Lockouts
 
 
 @asynccontextmanager
 async def open_revocations(resources: Resources) -> AsyncGenerator[Revocations]:
     """What the chassis asks about every caller, here where sessions and clients are ended."""
-    yield Standing(StandingRepository(resources.database.reads), resources.clock, LOCAL_ISSUER)
+    yield Lockouts(LockoutRepository(resources.database.reads), resources.clock, LOCAL_ISSUER)

@@ -37,7 +37,7 @@ _CLIENT = Query(
 
 
 @dataclass(frozen=True, slots=True)
-class StandingRepository:
+class LockoutRepository:
     """Where callers stand, read outside any transaction."""
 
     reads: ReadSession

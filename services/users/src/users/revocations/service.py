@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 from core.clock import Clock
 from core.tokens import Principal
-from users.revocations.repository import StandingRepository
+from users.revocations.repository import LockoutRepository
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Lockouts:
     """A `Revocations` of core.tokens: a session that was ended a moment ago, or a client revoked, is seen to be.
 
     `local_issuer` is whom a developer's machine signs tokens for by itself: they are of no session and no client.
     """
 
-    repository: StandingRepository
+    repository: LockoutRepository
     clock: Clock
     local_issuer: str
 

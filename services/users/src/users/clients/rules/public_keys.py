@@ -46,7 +46,8 @@ def _of_pem(text: str) -> EllipticCurvePublicKey:
 def _of_jwk(text: str) -> EllipticCurvePublicKey:
     try:
         jwk = json.loads(text)
-    except ValueError:
+    # The latter is what becomes of too many brackets.
+    except (ValueError, RecursionError):
         raise ValueError(NEITHER) from None
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         raise ValueError(PRIVATE)
