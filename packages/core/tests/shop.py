@@ -16,11 +16,11 @@ from core.database import Query
 from core.dependencies import ReadSession, ResourcesDep, Session
 from core.events import Announced, Announcements, Handlers
 from core.ports import Ports
+from core.routing import Router, public
 from core.server import listen, serve
 from core.settings import ServiceSettings
 from core.telemetry.exchange import Identity
 from core.telemetry.logs import logging_to_stdout
-from core.testing.open_router import OpenRouter
 
 log = structlog.get_logger("shop")
 
@@ -37,8 +37,8 @@ class Word(BaseModel):
 
 WORD = Query(select(bindparam("word", type_=Text).label("word")), Word)
 
-orders = OpenRouter(prefix="/v1/orders", tags=["orders"])
-things = OpenRouter(prefix="/v1/things", tags=["things"])
+orders = Router(prefix="/v1/orders", tags=["orders"])
+things = Router(prefix="/v1/things", tags=["things"])
 announcements = Announcements()
 of_shop, of_front = Handlers(), Handlers()
 
@@ -51,12 +51,14 @@ class ThingState(Announced):
 
 
 @orders.post("/{name}", status_code=204)
+@public
 async def order(name: str, resources: ResourcesDep) -> None:
     response = await resources.clients.client("shop").post(f"/v1/things/{name}")
     response.raise_for_status()
 
 
 @things.post("/{name}", status_code=204)
+@public
 async def make(name: str, session: Session, resources: ResourcesDep) -> None:
     await session.execute(text("SELECT CAST(:name AS text)"), {"name": name})
     await resources.events(session).emit("thing.made", subject=name, data=ThingState(name=name))
@@ -64,6 +66,7 @@ async def make(name: str, session: Session, resources: ResourcesDep) -> None:
 
 
 @things.get("/{name}")
+@public
 async def read(name: str, reads: ReadSession) -> Word:
     word = await reads.first(WORD, word=name)
     assert word is not None
@@ -71,6 +74,7 @@ async def read(name: str, reads: ReadSession) -> Word:
 
 
 @things.put("/{name}")
+@public
 async def break_(name: str, request: Request) -> Word:
     """Breaks in the way that its body says."""
     body = await request.body()

@@ -17,16 +17,16 @@ from starlette.responses import Response, StreamingResponse
 import core.server.in_flight
 from core.application import chassis
 from core.lifespan import StartupError
-from core.routing import Router
 from core.server import listen, serve
 from core.settings import ChassisSettings
 from core.telemetry.logs import logging_to_stdout
 from core.testing.exits import exits
+from core.testing.open_router import OpenRouter
 
 MODE, SETTINGS = sys.argv[1:]
 log = structlog.get_logger("served")
 left_behind: ContextVar[str | None] = ContextVar("left_behind", default=None)
-router = Router(prefix="/v1", tags=["served"])
+router = OpenRouter(prefix="/v1", tags=["served"])
 
 
 class Told(BaseModel):

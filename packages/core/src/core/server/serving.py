@@ -13,6 +13,7 @@ from core.lifespan import StartupError
 from core.middleware.edge import exchange_of
 from core.redaction import redact
 from core.server.in_flight import InFlight
+from core.server.turns import Turns
 from core.server.uvicorn_server import ChassisServer
 from core.settings import ServerSettings
 from core.watchdog import Watchdog, loop_lag
@@ -22,12 +23,16 @@ EXIT_OK = 0
 EXIT_UNCLEAN = 1
 EXIT_STARTUP = 3
 
+# uvloop accepts one connection of a socket in each turn of the loop; a probe, which opens one, would wait for a turn
+# of every connection before it.
+ACCEPTS_MAX = 32
+
 log = structlog.get_logger("core.server")
 
 
 def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) -> int:
     """Serves until a signal; returns the exit code of the process."""
-    in_flight = InFlight(app)
+    in_flight = InFlight(Turns(app))
     config = _config(in_flight, settings)
     uvicorn_log = logging.getLogger("uvicorn")
     uvicorn_log.setLevel(logging.WARNING)
@@ -36,7 +41,7 @@ def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) ->
     token = loop_lag.set(watchdog.lag)
     runner = asyncio.Runner(loop_factory=config.get_loop_factory())
     try:
-        runner.run(server.serve(sockets=[listener]))
+        runner.run(server.serve(sockets=[listener, *(listener.dup() for _ in range(ACCEPTS_MAX - 1))]))
     except SystemExit:
         # uvicorn's way to say that the application did not start.
         sys.stderr.write(f"{redact(_sentence(in_flight.failure))}\n")

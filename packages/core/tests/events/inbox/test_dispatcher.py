@@ -143,13 +143,16 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure(
 
 
 async def test_a_burst_leaves_connections_to_requests(dispatching, arrive, event, inbox, settings):
-    handlers, running, most = Handlers(), [], 0
+    handlers, running, most, four = Handlers(), [], 0, asyncio.Event()
 
     @handlers.once("thing.made", source="shop")
     async def busy(event: Event, session: AsyncSession, _resources: object) -> None:
         nonlocal most
         running.append(event.subject)
         most = max(most, len(running))
+        if most == 4:
+            four.set()
+        await four.wait()
         await session.execute(text("SELECT pg_sleep(0.02)"))
         running.remove(event.subject)
 
