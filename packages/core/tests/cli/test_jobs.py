@@ -49,6 +49,7 @@ def test_jobs_that_no_replica_has_started_with_are_listed(run, database, execute
         "forget_events            every 1:00:00  no replica has started with it yet",
         "forget_idempotency_keys  every 1:00:00  no replica has started with it yet",
         "forget_old_things        every 1:00:00  no replica has started with it yet",
+        "forget_revoked_sessions  every 1:00:00  no replica has started with it yet",
     ]
 
 
@@ -57,12 +58,14 @@ def test_the_state_of_each_job_is_told(run, database, execute):
         INSERT INTO jobs (name, due_at, leased_until, started_at, succeeded_at, failures, last_error) VALUES
         ('forget_events', '2026-01-02T03:00Z', NULL, NULL, NULL, 0, NULL),
         ('forget_idempotency_keys', now(), now() + interval '1 min', '2026-01-02T03:04:05Z', NULL, 0, NULL),
-        ('forget_old_things', '2026-01-02T03:00Z', NULL, '2026-01-02T03:04:05Z', '2026-01-01T00:00Z', 2, 'OSError')
+        ('forget_old_things', '2026-01-02T03:00Z', NULL, '2026-01-02T03:04:05Z', '2026-01-01T00:00Z', 2, 'OSError'),
+        ('forget_revoked_sessions', '2026-01-02T04:00Z', NULL, NULL, NULL, 0, NULL)
     """)
     assert [re.split(" {2,}", line)[2:] for line in run("jobs", **database).out.splitlines()] == [
         ["due 2026-01-02T03:00:00Z", "succeeded never"],
         ["running since 2026-01-02T03:04:05Z", "succeeded never"],
         ["due 2026-01-02T03:00:00Z", "succeeded 2026-01-01T00:00:00Z", "failures 2: OSError"],
+        ["due 2026-01-02T04:00:00Z", "succeeded never"],
     ]
 
 

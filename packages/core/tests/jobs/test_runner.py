@@ -349,7 +349,7 @@ async def test_jobs_of_a_service_run_in_its_name_with_its_resources(settings, ma
 
     app = await asyncio.to_thread(make_service, "example", settings, Ports(), routers=[], jobs=[jobs])
     async with running(app) as client:
-        await becomes(lambda: admin.fetchval("SELECT count(*) = 3 FROM jobs"))
+        await becomes(lambda: admin.fetchval("SELECT count(*) = 4 FROM jobs"))
         await make_due()
         await becomes(has_run)
 

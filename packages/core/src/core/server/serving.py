@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import sys
+from contextlib import ExitStack
 
 import structlog
 import uvicorn
@@ -41,7 +42,10 @@ def serve(app: ASGIApp, settings: ServerSettings, *, listener: socket.socket) ->
     token = loop_lag.set(watchdog.lag)
     runner = asyncio.Runner(loop_factory=config.get_loop_factory())
     try:
-        runner.run(server.serve(sockets=[listener, *(listener.dup() for _ in range(ACCEPTS_MAX - 1))]))
+        with ExitStack() as until_then:
+            # What does not start does not close them, either.
+            others = [until_then.enter_context(listener.dup()) for _ in range(ACCEPTS_MAX - 1)]
+            runner.run(server.serve(sockets=[listener, *others]))
     except SystemExit:
         # uvicorn's way to say that the application did not start.
         sys.stderr.write(f"{redact(_sentence(in_flight.failure))}\n")
