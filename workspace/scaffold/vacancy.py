@@ -82,6 +82,8 @@ def _taken_here(root: Path, service: str) -> Iterator[str]:
 
 def _taken_elsewhere(root: Path, service: str) -> Iterator[str]:
     """By Python, or something that is or would be installed, or PostgreSQL."""
+    if DATABASES.fullmatch(service):
+        yield "PostgreSQL keeps it for itself"
     if find_spec(service) is not None:
         yield f"`import {service}` finds something else"
     # 300 times as fast as to parse it.
@@ -89,8 +91,6 @@ def _taken_elsewhere(root: Path, service: str) -> Iterator[str]:
         yield "a distribution in uv.lock has it"
     if service in PROGRAMS or (Path(sys.executable).parent / service).exists():
         yield "its command would hide a program"
-    if DATABASES.fullmatch(service):
-        yield "PostgreSQL keeps it for itself"
 
 
 def _first_segments(root: Path) -> set[str]:
