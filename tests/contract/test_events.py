@@ -11,9 +11,11 @@ from core.events import Catalogue, Event, Subscription
 from core.services import installed_services
 
 CATALOGUES: dict[str, Catalogue] = {each.name: described_whole(each).catalogue for each in installed_services()}
-FOREIGN = [each for catalogue in CATALOGUES.values() for each in catalogue.subscriptions if each.source]
+SUBSCRIPTIONS = [each for catalogue in CATALOGUES.values() for each in catalogue.subscriptions if each.source]
+# Several services may have one and the same handler of core.
+FOREIGN = {f"{each.consumer} {each.source}'s {each.type}": each for each in SUBSCRIPTIONS}
 
-each_foreign = pytest.mark.parametrize("subscription", FOREIGN, ids=lambda each: f"{each.consumer} {each.type}")
+each_foreign = pytest.mark.parametrize("subscription", FOREIGN.values(), ids=FOREIGN.keys())
 
 
 def fields_read(subscription: Subscription) -> set[str]:
