@@ -50,6 +50,7 @@ class Opener:
             async with limit:
                 return await self._stack.enter_async_context(self._bounded_close(name, resource))
         except Exception as failed:
+            # Whatever a resource raises, the start fails with its name.
             if limit.expired():
                 message = f"{self._service}: {name} did not open within {self._open_timeout_s:g} s"
                 raise StartupError(message) from failed

@@ -30,7 +30,7 @@ class ServerSettings(Group):
     """How the process listens, what it accepts, and how it stops."""
 
     # Nobody reaches the loopback of a container; a laptop has 127.0.0.1 instead.
-    host: str = Field(default="0.0.0.0", min_length=1, description="The address to listen on.")  # noqa: S104
+    host: str = Field(default="0.0.0.0", min_length=1, description="The address to listen on.")  # noqa: S104 - within a container
     port: int = Field(default=8000, ge=1, le=PORT_MAX, description="The port to listen on.")
     backlog: int = Field(default=2048, ge=1, le=65_535, description="Connections that may wait to be accepted.")
     keep_alive_s: int = Field(

@@ -106,6 +106,7 @@ def play(part: Part) -> None:
 
 async def _play(part: Part) -> None:
     parent = parent_process()
+    # For the types: this is a child of the test run, which is the only one to start it.
     assert parent is not None
     # Nobody else ends it when the test run has been killed itself.
     asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, 1)

@@ -62,8 +62,8 @@ class Relay:
         except (BusUnavailable, DatabaseUnavailable, asyncio.CancelledError):
             await recorded(partial(self._leases.give_back, claimed))
             raise
-        # Whatever it is: one event that cannot be published must not hold back all others.
         except Exception as failed:
+            # Whatever it is: one event that cannot be published must not hold back all others.
             if len(claimed) > 1:
                 await self._publish_one_by_one(claimed)
             else:

@@ -50,7 +50,7 @@ class Handler:
         self._box = box
         self._password = password
 
-    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name, as below
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd calls it so
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         refusal = await self._box.answer(server, "MAIL")
@@ -58,7 +58,7 @@ class Handler:
             envelope.mail_from, envelope.mail_options = address, options
         return refusal or "250 go on"
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it so
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         refusal = await self._box.answer(server, f"RCPT {address}") or await self._box.answer(server, "RCPT")
@@ -66,7 +66,7 @@ class Handler:
             envelope.rcpt_tos.append(address)
         return refusal or "250 go on"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd calls it so
         refusal = await self._box.answer(server, "DATA")
         if refusal is None:
             content = envelope.content or b""
@@ -85,7 +85,7 @@ class Handler:
             refusal = await self._box.answer(server, "TAKEN")
         return refusal or TAKEN
 
-    async def handle_QUIT(self, server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802
+    async def handle_QUIT(self, server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd calls it so
         return await self._box.answer(server, "QUIT") or "221 bye"
 
     def authenticate(self, server: SMTP, _session: Session, _envelope: Envelope, _how: str, data: Any) -> AuthResult:
