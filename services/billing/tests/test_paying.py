@@ -136,7 +136,9 @@ def invoice_for(shop):
         async with shop.resources.database.transaction() as session:
             collection = build(session, shop.resources)
             customer = await collection.customers.of_user(parse_id("usr", buyer.subject))
-            invoice = await collection.invoices.issue(customer, [item], currency="EUR", subscription_id=subscription_id)
+            invoice = await collection.invoices.issue(
+                customer, [item], currency="EUR", subscription_id=subscription_id, reason="manual"
+            )
         return f"/v1/invoices/{format_id('inv', invoice.id)}/pay"
 
     return issue

@@ -43,7 +43,7 @@ class Closing:
             await self.customers.announce(customer)
             return
         # Invoices before subscriptions, as a payment that succeeds has them: neither waits for the other crosswise.
-        is_settled = await self.collection.give_up(customer.id)
+        is_settled = await self.collection.give_up(customer)
         await self.standing.cancel_all(customer.id)
         if is_settled and not await self.methods.of(customer.id):
             await self._finish(customer)
@@ -56,8 +56,8 @@ class Closing:
 
     async def go_on(self, customer_id: UUID, *, detached: AbstractSet[UUID]) -> None:
         """Closes a customer of whom the provider has these methods no more; is there more to wait for, later."""
-        customer = await self.customers.stopped(customer_id)
-        is_settled = await self.collection.give_up(customer_id)
+        customer = await self.customers.by_id(customer_id)
+        is_settled = await self.collection.give_up(customer)
         if is_settled and {method.id for method in await self.methods.of(customer_id)} <= detached:
             await self._finish(customer)
         else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from billing.collection.service import Begin, Collecting, Collection, Follow, Settlement
+from billing.collection.service import Begin, Collecting, Collection, Follower, Settlement
 from billing.customers import dependencies as customers
 from billing.invoices import dependencies as invoices
 from billing.ledger import dependencies as ledger
@@ -19,9 +19,9 @@ from core.resources import Resources
 
 @dataclass(frozen=True, slots=True)
 class Followers:
-    """Who is told that an invoice is paid; declared as a resource, because they stand above."""
+    """Who is told what becomes of invoices; declared as a resource, because they stand above."""
 
-    follow: Callable[[Session, Resources], Follow]
+    build: Callable[[Session, Resources], Follower]
 
 
 def build(session: Session, resources: Resources) -> Collection:
@@ -32,7 +32,7 @@ def build(session: Session, resources: Resources) -> Collection:
         payments=payments.build(session, resources),
         invoices=invoices.build(session, resources),
         ledger=ledger.build(session, resources),
-        follow=resources[Followers].follow(session, resources),
+        follower=resources[Followers].build(session, resources),
     )
 
 

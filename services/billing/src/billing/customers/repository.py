@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.customers.models import Customer
+from billing.customers.models import BalanceTransaction, Customer
 from billing.tables import LOCKED, following
 
 
@@ -33,6 +33,10 @@ class CustomerRepository:
     async def locked(self, customer_id: UUID) -> Customer:
         """The customer, as it is now; nobody else locks it until the transaction ends."""
         return await self.session.get_one(Customer, customer_id, with_for_update=LOCKED, populate_existing=True)
+
+    async def add_to_balance(self, transaction: BalanceTransaction) -> None:
+        self.session.add(transaction)
+        await self.session.flush()
 
     async def flush(self) -> None:
         await self.session.flush()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from billing.customers.announcements import CustomerState
-from billing.customers.models import Customer
+from billing.customers.models import BalanceTransaction, Customer
 from billing.customers.repository import CustomerRepository
 from core.clock import Clock
 from core.errors import Conflict, Forbidden
@@ -67,8 +67,8 @@ class Customers:
         customer.closing_at = customer.closing_at or self.clock.now()
         return customer
 
-    async def stopped(self, customer_id: UUID) -> Customer:
-        """The same, by its own id."""
+    async def by_id(self, customer_id: UUID) -> Customer:
+        """The same, by its own id, which is that of a customer: alone, before anything of theirs is locked."""
         return await self.repository.locked(customer_id)
 
     async def go_on_closing(self, customer: Customer, *, delay: timedelta = timedelta(0)) -> None:
@@ -95,6 +95,25 @@ class Customers:
         if customer.currency not in {None, currency}:
             raise CurrencyMismatch(f"The account is in {customer.currency}, the price in {currency}.")
         customer.currency = currency
+
+    async def credit(self, customer: Customer, amount_minor: int, *, kind: str, source: str) -> None:
+        """Adds to the balance of a customer who is locked, or takes from it; the caller posts the same to the ledger.
+
+        `kind` and `source` are those of the posting.
+        """
+        assert customer.currency is not None  # noqa: S101 - no invoice without, and nothing to credit without one
+        customer.balance_minor += amount_minor
+        transaction = BalanceTransaction(
+            id=new_id(),
+            customer_id=customer.id,
+            kind=kind,
+            source=source,
+            amount_minor=amount_minor,
+            balance_minor=customer.balance_minor,
+            currency=customer.currency,
+            created_at=self.clock.now(),
+        )
+        await self.repository.add_to_balance(transaction)
 
     async def announce(self, customer: Customer) -> None:
         """Tells, once or again, what a customer is."""

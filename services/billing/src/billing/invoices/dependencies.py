@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from billing.customers import dependencies as customers
 from billing.invoices.repository import InvoiceQueries, InvoiceRepository
 from billing.invoices.service import Invoices, InvoiceViews
 from billing.ledger import dependencies as ledger
@@ -18,6 +19,7 @@ def build(session: Session, resources: Resources) -> Invoices:
     settings = resources.settings_as(Settings)
     return Invoices(
         repository=InvoiceRepository(session),
+        customers=customers.build(session, resources),
         ledger=ledger.build(session, resources),
         events=resources.events(session),
         clock=resources.clock,

@@ -61,6 +61,9 @@ class InvoiceRepository:
         )
         return (await self.session.execute(following.returning(InvoiceSeries.last))).scalar_one()
 
+    async def customer_of(self, invoice_id: UUID) -> UUID | None:
+        return await self.session.scalar(select(Invoice.customer_id).where(Invoice.id == invoice_id))
+
     async def locked(self, invoice_id: UUID) -> Invoice | None:
         """The invoice, as it is now; nobody else changes it until the transaction ends."""
         return await self.session.get(Invoice, invoice_id, with_for_update=LOCKED, populate_existing=True)

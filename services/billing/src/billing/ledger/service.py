@@ -19,11 +19,13 @@ class Ledger:
     clock: Clock
 
     async def post(self, posting: Posting) -> None:
-        """Books a posting.
+        """Books a posting; one of nothing is nothing to book.
 
         Raises:
             UnbalancedError: it does not sum to zero.
         """
+        if not posting.entries:
+            return
         check_balanced(posting)
         await self.repository.add(new_id(), posting, now=self.clock.now())
 

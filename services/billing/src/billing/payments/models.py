@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.tables import Base
@@ -15,6 +15,7 @@ PaymentMethodId = Annotated[UUID, TypeId("pm")]
 PaymentId = Annotated[UUID, TypeId("pay")]
 PaymentStatus = Literal["processing", "succeeded", "failed", "requires_action"]
 ChargeStatus = Literal["succeeded", "failed", "requires_action", "unknown"]
+RefundStatus = Literal["processing", "succeeded", "failed"]
 
 
 class PaymentMethod(Base):
@@ -42,6 +43,8 @@ class Payment(Base):
     __table_args__ = (
         CheckConstraint("status IN ('processing', 'succeeded', 'failed', 'requires_action')", name="status"),
         CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name="refunded"),
+        Index(None, "created_at", "id"),
         Index(None, "invoice_id", "created_at"),
         # One attempt at a time, whatever runs at once.
         Index("uq_payments_processing", "invoice_id", unique=True, postgresql_where=text("status = 'processing'")),
@@ -57,6 +60,12 @@ class Payment(Base):
     currency: Mapped[str]
     status: Mapped[PaymentStatus] = mapped_column(Text)
     decline_code: Mapped[str | None]
+    # Whether nobody asked for it: billing's own attempt, whose failure has consequences.
+    automatic: Mapped[bool] = mapped_column(server_default=false())
+    # What the provider kept for itself.
+    fee_minor: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    # What was given back, or is about to be.
+    refunded_minor: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     # Names the request that began the attempt, so that its retry after a crash goes on with it.
     request_key: Mapped[UUID | None] = mapped_column(unique=True)
     sequence: Mapped[int]
@@ -75,6 +84,21 @@ class SandboxCharge(Base):
     currency: Mapped[str]
     status: Mapped[ChargeStatus] = mapped_column(Text)
     decline_code: Mapped[str | None]
+    fee_minor: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    created_at: Mapped[datetime]
+
+
+class SandboxRefund(Base):
+    """Money given back, in the books of the sandbox."""
+
+    __tablename__ = "sandbox_refunds"
+
+    refund_id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID]
+    amount_minor: Mapped[int]
+    currency: Mapped[str]
+    status: Mapped[RefundStatus] = mapped_column(Text)
+    failure_code: Mapped[str | None]
     created_at: Mapped[datetime]
 
 

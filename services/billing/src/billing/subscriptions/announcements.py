@@ -15,12 +15,22 @@ ANNOUNCED_AS: Mapping[str, str] = MappingProxyType(
         "incomplete": "subscription.created",
         "trialing": "subscription.created",
         "active": "subscription.activated",
+        "past_due": "subscription.past_due",
+        "incomplete_expired": "subscription.expired",
         "canceled": "subscription.canceled",
     }
 )
 
 
-@announcements.tells("subscription.created", "subscription.activated", "subscription.canceled")
+@announcements.tells(
+    "subscription.created",
+    "subscription.activated",
+    "subscription.updated",
+    "subscription.renewed",
+    "subscription.past_due",
+    "subscription.canceled",
+    "subscription.expired",
+)
 class SubscriptionState(Announced):
     """What a customer has a right to and until when, for whoever lets them use it."""
 
@@ -29,5 +39,6 @@ class SubscriptionState(Announced):
     plan_id: str
     price_id: str
     quantity: int
-    status: Literal["incomplete", "trialing", "active", "canceled"]
+    status: Literal["incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled"]
     current_period_end: datetime
+    cancel_at_period_end: bool

@@ -9,7 +9,7 @@ from fastapi import Depends
 from billing.catalog import dependencies as catalog
 from billing.collection import dependencies as collection
 from billing.collection.dependencies import Followers
-from billing.collection.service import Follow
+from billing.collection.service import Follower
 from billing.invoices import dependencies as invoices
 from billing.subscriptions.repository import SubscriptionQueries, SubscriptionRepository
 from billing.subscriptions.service import Standing, Subscribing, Subscriptions, SubscriptionViews
@@ -31,16 +31,16 @@ def build(session: Session, resources: Resources) -> Subscriptions:
 @asynccontextmanager
 async def open_followers(_: Resources) -> AsyncGenerator[Followers]:
     """Subscriptions follow what becomes of their invoices."""
-    yield Followers(_follow)
 
+    def follower(session: Session, resources: Resources) -> Follower:
+        return build_standing(session, resources)
 
-def _follow(session: Session, resources: Resources) -> Follow:
-    return build_standing(session, resources).follow
+    yield Followers(follower)
 
 
 def build_standing(session: Session, resources: Resources) -> Standing:
     """The states of subscriptions in the transaction of `session`."""
-    return Standing(SubscriptionRepository(session), resources.events(session))
+    return Standing(SubscriptionRepository(session), resources.events(session), resources.clock)
 
 
 async def _subscribing(session: Session, resources: ResourcesDep) -> Subscribing:

@@ -1,11 +1,13 @@
 """How subscriptions are stored and read."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from decimal import Decimal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.invoices.models import InvoiceView
@@ -32,6 +34,14 @@ class Subscription(Base):
             unique=True,
             postgresql_where=text("status IN ('incomplete', 'trialing', 'active', 'past_due')"),
         ),
+        # What the biller looks for.
+        Index(
+            "ix_subscriptions_due",
+            "current_period_end",
+            "id",
+            postgresql_where=text("status IN ('trialing', 'active')"),
+        ),
+        Index("ix_subscriptions_incomplete", "created_at", "id", postgresql_where=text("status = 'incomplete'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -46,10 +56,48 @@ class Subscription(Base):
     anchor_at: Mapped[datetime]
     current_period_start: Mapped[datetime]
     current_period_end: Mapped[datetime]
+    # What it changes to at the end of the period, if it does.
+    cancel_at_period_end: Mapped[bool] = mapped_column(default=False, server_default=false())
+    next_price_id: Mapped[UUID | None] = mapped_column(ForeignKey("prices.id"), default=None)
+    next_quantity: Mapped[int | None] = mapped_column(default=None)
+    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    # What was charged for the time from `covered_from` until `covered_until`, before tax: the price actually paid, of
+    # which the rest is given back when something changes. Nothing in a trial.
+    covered_net_minor: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    covered_tax_rate: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default=text("0"))
+    covered_from: Mapped[datetime | None] = mapped_column(default=None)
+    covered_until: Mapped[datetime | None] = mapped_column(default=None)
     # Names the request that subscribed, so that its retry after a crash goes on with it.
     request_key: Mapped[UUID] = mapped_column(unique=True)
     sequence: Mapped[int]
     created_at: Mapped[datetime]
+
+
+class SubscriptionChange(Base):
+    """A change that somebody asked for; `terms` are those of the request, by which its retry is known."""
+
+    __tablename__ = "subscription_changes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    request_key: Mapped[UUID] = mapped_column(unique=True)
+    terms: Mapped[Mapping[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class PendingItem(Base):
+    """A line of the next invoice of a subscription."""
+
+    __tablename__ = "pending_items"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    description: Mapped[str]
+    quantity: Mapped[Decimal]
+    unit_amount: Mapped[Decimal]
+    tax_rate: Mapped[Decimal]
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
 
 
 class SubscriptionView(BaseModel):
@@ -64,5 +112,10 @@ class SubscriptionView(BaseModel):
     status: SubscriptionStatus
     current_period_start: datetime
     current_period_end: datetime
+    cancel_at_period_end: bool
+    next_price_id: UUID | None
+    next_quantity: int | None
+    ended_at: datetime | None
+    sequence: int
     created_at: datetime
     latest_invoice: InvoiceView | None = None

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.customers.models import Customer
+from billing.invoices.models import Invoice
 from billing.subscriptions.announcements import ANNOUNCED_AS
 from billing.subscriptions.models import Subscription, SubscriptionView
 from billing.tables import LOCKED, Rows, columns, following
@@ -58,6 +59,11 @@ class SubscriptionRepository:
     async def locked(self, subscription_id: UUID) -> Subscription:
         """The subscription, as it is now; nobody else changes it until the transaction ends."""
         return await self.session.get_one(Subscription, subscription_id, with_for_update=LOCKED, populate_existing=True)
+
+    async def owes(self, subscription_id: UUID) -> bool:
+        """Whether an invoice of the subscription waits for its money."""
+        open_ = select(Invoice.id).where(Invoice.subscription_id == subscription_id, Invoice.status == "open")
+        return await self.session.scalar(select(open_.exists())) or False
 
     async def flush(self) -> None:
         await self.session.flush()

@@ -32,6 +32,10 @@ class Outcome:
 
     status: ChargeStatus
     decline_code: str | None = None
+    # Whether another attempt with the same method may succeed.
+    retryable: bool = True
+    # What the provider keeps of a charge that succeeded.
+    fee_minor: int = 0
 
 
 class Provider(Protocol):

@@ -39,7 +39,7 @@ _LAST4 = {
 _OUTCOMES = {
     "pm_card_visa_chargeDeclined": Outcome("failed", "generic_decline"),
     "pm_card_visa_chargeDeclinedInsufficientFunds": INSUFFICIENT_FUNDS,
-    "pm_card_visa_chargeDeclinedLostCard": Outcome("failed", "lost_card"),
+    "pm_card_visa_chargeDeclinedLostCard": Outcome("failed", "lost_card", retryable=False),
     "pm_card_chargeCustomerFail": Outcome("failed", "generic_decline"),
     "pm_card_authenticationRequired": Outcome("requires_action", "authentication_required"),
     _LATE: UNKNOWN,

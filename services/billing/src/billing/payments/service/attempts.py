@@ -10,6 +10,7 @@ from billing.payments.announcements import PaymentState
 from billing.payments.models import Payment, PaymentMethod
 from billing.payments.provider import Outcome
 from billing.payments.repository import PaymentRepository
+from billing.payments.rules import supersedes
 from core.clock import Clock
 from core.errors import Conflict, PaymentFailed
 from core.events import Events
@@ -48,7 +49,14 @@ class Payments:
     settle_after: timedelta
 
     async def begin(
-        self, *, invoice_id: UUID, amount_minor: int, currency: str, method: PaymentMethod, request_key: UUID
+        self,
+        *,
+        invoice_id: UUID,
+        amount_minor: int,
+        currency: str,
+        method: PaymentMethod,
+        request_key: UUID | None,
+        automatic: bool,
     ) -> Payment:
         """Puts an attempt on record, and a reminder to ask the provider about it should this process not live to."""
         payment = Payment(
@@ -60,6 +68,9 @@ class Payments:
             currency=currency,
             status="processing",
             decline_code=None,
+            automatic=automatic,
+            fee_minor=0,
+            refunded_minor=0,
             request_key=request_key,
             sequence=1,
             created_at=self.clock.now(),
@@ -96,11 +107,12 @@ class Payments:
         return await self.repository.of_request(request_key)
 
     async def record(self, payment: Payment, outcome: Outcome) -> bool:
-        """Writes what became of an attempt that is locked; False where there is nothing new."""
-        if payment.status != "processing" or outcome.status == "unknown":
+        """Writes what became of an attempt that is locked; False where it says nothing new."""
+        if outcome.status == "unknown" or not supersedes(outcome.status, payment.status):
             return False
         payment.status = outcome.status
         payment.decline_code = outcome.decline_code
+        payment.fee_minor = outcome.fee_minor
         payment.settled_at = self.clock.now()
         payment.sequence += 1
         await self.repository.flush()

@@ -8,6 +8,7 @@ from billing.invoices.models import Invoice
 from billing.subscriptions.announcements import ANNOUNCED_AS, SubscriptionState
 from billing.subscriptions.models import Subscription, SubscriptionStatus
 from billing.subscriptions.repository import SubscriptionRepository
+from core.clock import Clock
 from core.events import Events
 from core.ids import format_id
 
@@ -18,23 +19,41 @@ class Standing:
 
     repository: SubscriptionRepository
     events: Events
+    clock: Clock
 
     async def create(self, subscription: Subscription) -> None:
         await self.repository.add(subscription)
         await self._announce(subscription)
 
-    async def follow(self, invoice: Invoice) -> None:
-        """Activates the subscription that waited for this invoice to be paid."""
-        if invoice.subscription_id is None:
+    async def paid(self, invoice: Invoice) -> None:
+        """Activates the subscription that waited for this invoice to be paid, and for no other."""
+        subscription = await self._of(invoice)
+        if subscription is None or subscription.status not in {"incomplete", "trialing", "past_due"}:
             return
-        subscription = await self.repository.locked(invoice.subscription_id)
-        if subscription.status == "incomplete":
+        if not await self.repository.owes(subscription.id):
             await self._move(subscription, "active")
+
+    async def declined(self, invoice: Invoice) -> None:
+        """Takes note that the subscription is behind with its payments."""
+        subscription = await self._of(invoice)
+        if subscription is not None and subscription.status in {"trialing", "active"}:
+            await self._move(subscription, "past_due")
+
+    async def given_up(self, invoice: Invoice) -> None:
+        """Cancels the subscription whose invoice nobody will collect."""
+        subscription = await self._of(invoice)
+        if subscription is not None and subscription.status == "past_due":
+            await self.end(subscription, "canceled")
+
+    async def end(self, subscription: Subscription, status: SubscriptionStatus) -> None:
+        """Ends a subscription that is locked."""
+        subscription.ended_at = self.clock.now()
+        await self._move(subscription, status)
 
     async def cancel_all(self, customer_id: UUID) -> None:
         """Cancels all that a customer subscribes to, at once."""
         for subscription in await self.repository.live_of(customer_id):
-            await self._move(subscription, "canceled")
+            await self.end(subscription, "canceled")
 
     async def clear_methods(self, customer_id: UUID) -> None:
         """Forgets what a customer's subscriptions were paid with."""
@@ -51,13 +70,22 @@ class Standing:
             await self._announce(subscription)
         return [subscription.id for subscription in subscriptions]
 
+    async def _of(self, invoice: Invoice) -> Subscription | None:
+        return None if invoice.subscription_id is None else await self.repository.locked(invoice.subscription_id)
+
+    async def changed(self, subscription: Subscription, type_: str) -> None:
+        """Writes and tells what has changed beside the state of a subscription that is locked."""
+        subscription.sequence += 1
+        await self.repository.flush()
+        await self._announce(subscription, type_=type_)
+
     async def _move(self, subscription: Subscription, status: SubscriptionStatus) -> None:
         subscription.status = status
         subscription.sequence += 1
         await self.repository.flush()
         await self._announce(subscription)
 
-    async def _announce(self, subscription: Subscription) -> None:
+    async def _announce(self, subscription: Subscription, *, type_: str | None = None) -> None:
         state = SubscriptionState.model_validate(
             {
                 "id": format_id("sub", subscription.id),
@@ -67,7 +95,8 @@ class Standing:
                 "quantity": subscription.quantity,
                 "status": subscription.status,
                 "current_period_end": subscription.current_period_end,
+                "cancel_at_period_end": subscription.cancel_at_period_end,
             }
         )
-        type_ = ANNOUNCED_AS[subscription.status]
+        type_ = type_ or ANNOUNCED_AS[subscription.status]
         await self.events.emit(type_, subject=state.id, sequence=subscription.sequence, data=state)

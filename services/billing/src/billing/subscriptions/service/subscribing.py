@@ -137,10 +137,17 @@ class Subscriptions:
             period_end=subscription.current_period_end,
         )
         invoice = await self.collection.invoices.issue(
-            customer, [item], currency=offer.price.currency, subscription_id=subscription.id
+            customer,
+            [item],
+            currency=offer.price.currency,
+            subscription_id=subscription.id,
+            reason="subscription_create",
         )
+        subscription.covered_net_minor = item.net_minor
+        subscription.covered_tax_rate = item.tax_rate
+        subscription.covered_from, subscription.covered_until = item.period_start, item.period_end
         if invoice.status == "paid":
-            await self.standing.follow(invoice)
+            await self.standing.paid(invoice)
             return None
         assert method is not None  # noqa: S101 - only a price of nothing needs none, and its invoice is paid
         return await self.collection.begin_with(invoice, method, request_key=subscription.request_key)

@@ -7,11 +7,20 @@ from typing import Any
 from uuid import UUID
 
 from billing.customers.models import Customer
+from billing.customers.service import Customers
 from billing.invoices.announcements import ANNOUNCED_AS, InvoiceState
-from billing.invoices.models import Invoice, InvoiceLine, InvoiceView
-from billing.invoices.repository import InvoiceQueries, InvoiceRepository
+from billing.invoices.models import Invoice, InvoiceLine, InvoiceReason, InvoiceView
+from billing.invoices.repository import InvoiceRepository
 from billing.invoices.rules import Item, number, taxes
-from billing.ledger.rules import Posting, invoice_finalized, invoice_voided
+from billing.ledger.rules import (
+    Posting,
+    balance_applied,
+    balance_given_back,
+    invoice_finalized,
+    invoice_voided,
+    invoice_written_off,
+    write_off_reversed,
+)
 from billing.ledger.service import Ledger
 from billing.money import Money
 from core.clock import Clock
@@ -37,6 +46,7 @@ class Invoices:
     """What customers owe."""
 
     repository: InvoiceRepository
+    customers: Customers
     ledger: Ledger
     events: Events
     clock: Clock
@@ -44,24 +54,32 @@ class Invoices:
     seller: Mapping[str, Any]
 
     async def issue(
-        self, customer: Customer, items: Sequence[Item], *, currency: str, subscription_id: UUID | None
+        self,
+        customer: Customer,
+        items: Sequence[Item],
+        *,
+        currency: str,
+        subscription_id: UUID | None,
+        reason: InvoiceReason,
     ) -> Invoice:
-        """Drafts and finalizes an invoice for the period of its first item; nothing to pay: it is paid."""
+        """Drafts and finalizes an invoice for the period of its last item, of a customer who is locked.
+
+        What the customer has in credit pays first; where nothing is left to pay, it is paid.
+        """
         invoice = Invoice(
             id=new_id(),
             customer_id=customer.id,
             subscription_id=subscription_id,
+            reason=reason,
             status="draft",
             currency=currency,
-            period_start=items[0].period_start,
-            period_end=items[0].period_end,
+            period_start=items[-1].period_start,
+            period_end=items[-1].period_end,
             created_at=self.clock.now(),
         )
         lines = _lines(invoice.id, items)
         await self.repository.add(invoice, lines)
-        invoice.subtotal_minor = sum(line.net_minor for line in lines)
-        invoice.tax_minor = sum(line.tax_minor for line in lines)
-        await self._finalize(invoice, customer)
+        await self._finalize(invoice, lines, customer)
         return invoice
 
     async def payable(self, invoice_id: UUID, customer: Customer) -> Invoice:
@@ -78,6 +96,17 @@ class Invoices:
             raise InvalidTransition(f"The invoice is {invoice.status}.")
         return invoice
 
+    async def customer_of(self, invoice_id: UUID) -> UUID:
+        """Whose invoice it is, which never changes: to lock the customer before the invoice.
+
+        Raises:
+            InvoiceNotFound: there is none.
+        """
+        customer_id = await self.repository.customer_of(invoice_id)
+        if customer_id is None:
+            raise InvoiceNotFound
+        return customer_id
+
     async def locked(self, invoice_id: UUID) -> Invoice:
         """The invoice; nobody else changes it until the transaction ends.
 
@@ -90,21 +119,67 @@ class Invoices:
         return invoice
 
     async def mark_paid(self, invoice: Invoice) -> None:
-        """Takes note that all that was due has come in."""
-        invoice.amount_paid_minor = invoice.amount_due_minor
+        """Takes note that all that remained has come in; the caller has posted it."""
+        if invoice.status == "uncollectible":
+            await self._post(write_off_reversed, invoice, invoice.remaining_minor)
+        invoice.amount_paid_minor += invoice.remaining_minor
         invoice.status = "paid"
         invoice.paid_at = self.clock.now()
+        invoice.next_attempt_at = None
         await self._moved(invoice)
 
     async def open(self, customer_id: UUID) -> Sequence[Invoice]:
         """Those of a customer that wait for their money; nobody else changes them until the transaction ends."""
         return await self.repository.open(customer_id)
 
-    async def void(self, invoice: Invoice) -> None:
-        """Takes back what an open invoice asks for; it keeps its number."""
-        invoice.status = "void"
+    async def put_off(self, invoice: Invoice, *, until: datetime | None) -> None:
+        """Takes note of an attempt to collect it that has failed; None: there is no other."""
+        invoice.attempts += 1
+        invoice.first_failed_at = invoice.first_failed_at or self.clock.now()
+        invoice.next_attempt_at = until
+        await self.repository.flush()
+
+    async def write_off(self, invoice: Invoice) -> None:
+        """Gives up the hope for an open invoice; it may still be paid."""
+        await self._post(invoice_written_off, invoice, invoice.remaining_minor)
+        invoice.status = "uncollectible"
+        invoice.next_attempt_at = None
         await self._moved(invoice)
-        await self._book(invoice, invoice_voided)
+
+    async def void(self, invoice: Invoice, customer: Customer) -> None:
+        """Takes back what an invoice asks for, and gives back what the balance has paid of it; it keeps its number."""
+        if invoice.status == "uncollectible":
+            await self._post(write_off_reversed, invoice, invoice.remaining_minor)
+        invoice.status = "void"
+        invoice.next_attempt_at = None
+        await self._moved(invoice)
+        await self._book(
+            invoice,
+            invoice_voided,
+            net_minor=invoice.subtotal_minor - invoice.credited_net_minor,
+            tax_minor=invoice.tax_minor - invoice.credited_tax_minor,
+        )
+        if applied := invoice.balance_applied_minor:
+            posted = await self._post(balance_given_back, invoice, applied)
+            await self.customers.credit(customer, applied, kind=posted.kind, source=posted.source)
+
+    async def take_back(self, invoice: Invoice, *, net_minor: int, tax_minor: int, applied_minor: int) -> None:
+        """Takes note of a credit note, and of what it takes off the amount due; the caller has posted it."""
+        invoice.credited_net_minor += net_minor
+        invoice.credited_tax_minor += tax_minor
+        invoice.credited_minor += applied_minor
+        if invoice.status == "open" and not invoice.remaining_minor:
+            await self.mark_paid(invoice)
+        else:
+            await self.repository.flush()
+
+    async def next_number(self, series: str) -> str:
+        """The next number of a series in this year, which nobody else gets: the last thing of a transaction to ask for.
+
+        It is taken if the transaction commits, and until then others wait for it.
+        """
+        year = self.clock.now().year
+        return number(series=series, year=year, position=await self.repository.next_number(series, year))
 
     async def remove_drafts(self, customer_id: UUID) -> None:
         """Removes what is no document yet."""
@@ -129,30 +204,35 @@ class Invoices:
             await self._announce(invoice)
         return [invoice.id for invoice in invoices]
 
-    async def _finalize(self, invoice: Invoice, customer: Customer) -> None:
+    async def _finalize(self, invoice: Invoice, lines: Sequence[InvoiceLine], customer: Customer) -> None:
         now = self.clock.now()
-        invoice.total_minor = invoice.amount_due_minor = invoice.subtotal_minor + invoice.tax_minor
+        invoice.subtotal_minor = sum(line.net_minor for line in lines)
+        invoice.tax_minor = sum(line.tax_minor for line in lines)
+        invoice.total_minor = invoice.subtotal_minor + invoice.tax_minor
+        # Of a negative total all goes to the balance.
+        invoice.balance_applied_minor = min(customer.balance_minor, invoice.total_minor)
+        invoice.amount_due_minor = invoice.total_minor - invoice.balance_applied_minor
         invoice.seller = self.seller
         invoice.buyer = {"customer_id": format_id("cus", customer.id), "user_id": format_id("usr", customer.user_id)}
-        position = await self.repository.next_number(self.series, now.year)
-        invoice.number = number(series=self.series, year=now.year, position=position)
+        invoice.number = await self.next_number(self.series)
         invoice.status = "open"
         invoice.finalized_at = invoice.due_at = now
         await self._moved(invoice)
-        if invoice.total_minor:
-            await self._book(invoice, invoice_finalized)
-        else:
+        await self._book(invoice, invoice_finalized, net_minor=invoice.subtotal_minor, tax_minor=invoice.tax_minor)
+        if applied := invoice.balance_applied_minor:
+            posted = await self._post(balance_applied, invoice, applied)
+            await self.customers.credit(customer, -applied, kind=posted.kind, source=posted.source)
+        if not invoice.amount_due_minor:
             await self.mark_paid(invoice)
 
-    async def _book(self, invoice: Invoice, posting: Callable[..., Posting]) -> None:
-        booked = posting(
-            format_id("inv", invoice.id),
-            customer_id=invoice.customer_id,
-            currency=invoice.currency,
-            net_minor=invoice.subtotal_minor,
-            tax_minor=invoice.tax_minor,
-        )
+    async def _book(self, invoice: Invoice, posting: Callable[..., Posting], **amounts: int) -> Posting:
+        source = format_id("inv", invoice.id)
+        booked = posting(source, customer_id=invoice.customer_id, currency=invoice.currency, **amounts)
         await self.ledger.post(booked)
+        return booked
+
+    async def _post(self, posting: Callable[..., Posting], invoice: Invoice, amount_minor: int) -> Posting:
+        return await self._book(invoice, posting, amount_minor=amount_minor)
 
     async def _moved(self, invoice: Invoice) -> None:
         invoice.sequence += 1
@@ -198,28 +278,3 @@ def _lines(invoice_id: UUID, items: Sequence[Item]) -> list[InvoiceLine]:
         )
         for position, (item, tax_minor) in enumerate(zip(items, shares, strict=True))
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceViews:
-    """A user's own invoices, as they are read."""
-
-    queries: InvoiceQueries
-
-    async def one(self, invoice_id: UUID, *, user_id: UUID) -> InvoiceView:
-        """One invoice.
-
-        Raises:
-            InvoiceNotFound: the user has no such invoice.
-        """
-        invoice = await self.queries.one(invoice_id, user_id)
-        if invoice is None:
-            raise InvoiceNotFound
-        return invoice
-
-    async def page(self, *, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int) -> list[InvoiceView]:
-        return await self.queries.page(user_id, after, limit)
-
-    async def latest_of(self, subscription_ids: Sequence[UUID]) -> dict[UUID | None, InvoiceView]:
-        """The last invoice of each subscription that has one."""
-        return {invoice.subscription_id: invoice for invoice in await self.queries.latest_of(subscription_ids)}

@@ -1,0 +1,1 @@
+"""How a finalized invoice is corrected: credit notes, with numbers of their own."""

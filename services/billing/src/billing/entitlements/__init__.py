@@ -1,0 +1,1 @@
+"""What a customer may use: the features of all that they subscribe to."""

@@ -1,0 +1,6 @@
+"""What is done with invoices, and what is refused on the way."""
+
+from billing.invoices.service.documents import InvalidTransition, InvoiceNotFound, Invoices
+from billing.invoices.service.views import InvoiceViews
+
+__all__ = ["InvalidTransition", "InvoiceNotFound", "InvoiceViews", "Invoices"]

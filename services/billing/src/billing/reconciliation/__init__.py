@@ -1,0 +1,1 @@
+"""Whether the books of the provider, our payments and the ledger say the same."""

@@ -1,0 +1,1 @@
+"""The business clock of a sandbox, which can be moved forward: a year in an afternoon."""

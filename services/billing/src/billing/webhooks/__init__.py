@@ -1,0 +1,1 @@
+"""What the provider tells: verified, stored once, answered at once, and applied afterwards."""
