@@ -72,6 +72,14 @@ async def test_the_same_json_in_another_order_or_spacing_is_the_same_request(cli
     assert (second.content, second.headers["idempotent-replayed"]) == (first.content, "true")
 
 
+async def test_json_that_is_too_deep_to_be_written_again_is_taken_as_it_was_sent(client, signed_in):
+    headers = {**signed_in(subject="usr_01h455vb4pex5vsknk084sn02q"), **JSON, "Idempotency-Key": "key"}
+    ignored = b'{"a": ' * 600 + b"1" + b"}" * 600
+    body = b'{"from": "a", "n": 1.5, "ignored": ' + ignored + b"}"
+    first, second = [await client.post("/v1/tests/echo", content=body, headers=headers) for _ in range(2)]
+    assert (first.status_code, second.headers["idempotent-replayed"]) == (200, "true"), first.text
+
+
 async def test_another_body_under_the_key_is_refused(make, names):
     await make("chair")
     assert problem(await make("table")) == (422, "idempotency_key_reused")

@@ -142,8 +142,8 @@ def _is_validation(refusal: DomainError) -> bool:
 async def _fingerprint(request: Request) -> bytes:
     """Path, query and canonical body: the same JSON in another order or spacing is the same request."""
     canonical = await request.body()
-    # A handler without a body may be sent anything.
-    with suppress(orjson.JSONDecodeError):
+    # A handler without a body may be sent anything, and members that nobody reads may be deeper than can be written.
+    with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
         canonical = orjson.dumps(orjson.loads(canonical), option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(b"\0".join((path_of(request).encode(), request.url.query.encode(), canonical))).digest()
 
