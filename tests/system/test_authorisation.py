@@ -30,6 +30,11 @@ ENDS_THE_SESSION = ("DELETE", "/v1/sessions/current")
 NOTHING = "01h455vb4pex5vsknk084sn02q"
 # What a placeholder stands for, by the prefix of its ids.
 PREFIXES = {
+    "credit_note_id": "crn",
+    "payment_method_id": "pm",
+    "plan_id": "plan",
+    "price_id": "price",
+    "refund_id": "rfd",
     "session_id": "ses",
     "user_id": "usr",
 }
@@ -48,6 +53,11 @@ class Operation:
     def scope(self) -> str | None:
         """The scope that a caller must have."""
         return self.who.strip("`") if self.who.startswith("`") else None
+
+    @property
+    def users_or(self) -> str | None:
+        """The scope with which who is no user may call it, too."""
+        return self.who.removeprefix("a user, or ").strip("`") if self.who.startswith("a user, or ") else None
 
     def call(self, client: httpx.Client, product: Product, headers: dict[str, str]) -> httpx.Response:
         """Calls it with nothing in the body, on what is nobody's."""
@@ -80,7 +90,9 @@ class Caller:
             return 401
         if operation.scope is not None:
             return None if operation.scope in self.scopes else 403
-        return 403 if operation.who == "a user" and self.kind != "user" else None
+        if self.kind == "user" or operation.who == "a caller":
+            return None
+        return None if operation.users_or in self.scopes else 403
 
 
 def of(person: Person) -> Callable[[], dict[str, str]]:
