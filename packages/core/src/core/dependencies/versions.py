@@ -12,8 +12,9 @@ from core.errors import PreconditionFailed, PreconditionRequired
 from core.web.etags import EntityTags, Preconditions, etag_of
 from core.web.openapi import documented
 
-# Whoever keeps an answer asks with its tag whether it still holds, and keeps it for this caller alone.
-_CACHE_CONTROL = "private, no-cache"
+# Whoever keeps an answer keeps it for this caller alone, and asks with its tag whether it still holds: each time, or
+# when it has become too old.
+_CHECKED_EACH_TIME = "private, no-cache"
 
 
 def _preconditions(request: Request) -> Preconditions:
@@ -65,13 +66,16 @@ class ConditionalRead:
     response: Response
     preconditions: Preconditions
 
-    def check(self, version: int) -> None:
+    def check(self, version: int, *, max_age_s: int = 0) -> None:
         """Puts the tag on the answer; ends the request where its caller has this version, with 304 and no body.
+
+        For `max_age_s` the caller may use the answer without asking again: so long, they may not see a change.
 
         Raises:
             PreconditionFailed: the caller asked for another version alone.
         """
-        headers = {"ETag": etag_of(version), "Cache-Control": _CACHE_CONTROL}
+        kept = f"private, max-age={max_age_s}" if max_age_s else _CHECKED_EACH_TIME
+        headers = {"ETag": etag_of(version), "Cache-Control": kept}
         if self.preconditions.is_known(version):
             raise HTTPException(HTTPStatus.NOT_MODIFIED, headers=headers)
         self.response.headers.update(headers)
