@@ -92,6 +92,11 @@ def test_a_member_that_needs_a_service_is_found(tmp_path, declared):
             "baskets",
         ),
         (
+            "service(routers=ALL)\nALL = (a,)",
+            f"service(routers=ALL, {MORE})\nALL = (a, baskets,)",
+            "baskets",
+        ),
+        (
             "service(x=baskets, routers=[a])",
             f"service(x=baskets, routers=[a, baskets_router], {MORE})",
             "baskets_router",

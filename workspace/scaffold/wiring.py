@@ -32,8 +32,9 @@ def add_declarations(app: Path, names: Names) -> None:
 
 def _listed(app: Path, text: str, argument: str, alias: str) -> str:
     """With one more in the list that the service is given, or with a list of it alone."""
-    call = _call(app, text)
-    listed = _given(call, argument)
+    module = ast.parse(text)
+    call = _call(app, module)
+    listed = _given(module, call, argument)
     if listed is None:
         return _appended(text, call, f"{argument}=[{alias}]")
     if not isinstance(listed, ast.List | ast.Tuple):
@@ -41,23 +42,34 @@ def _listed(app: Path, text: str, argument: str, alias: str) -> str:
     return _appended(text, listed, alias)
 
 
-def _call(app: Path, text: str) -> ast.Call:
+def _call(app: Path, module: ast.Module) -> ast.Call:
     """The one that makes the service."""
     calls = [
         node
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(module)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "service"
-        and isinstance(_given(node, "routers"), ast.List | ast.Tuple)
+        and isinstance(_given(module, node, "routers"), ast.List | ast.Tuple)
     ]
     if len(calls) != 1:
         raise Refused(f"{app} does not call service(..., routers=[...]) once, where the router of a slice is listed.")
     return calls[0]
 
 
-def _given(call: ast.Call, argument: str) -> ast.expr | None:
-    return next((keyword.value for keyword in call.keywords if keyword.arg == argument), None)
+def _given(module: ast.Module, call: ast.Call, argument: str) -> ast.expr | None:
+    """What is given for an argument; of a name, what stands for it at the top of the module."""
+    given = next((keyword.value for keyword in call.keywords if keyword.arg == argument), None)
+    if not isinstance(given, ast.Name):
+        return given
+    assigned = {
+        target.id: node.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return assigned.get(given.id, given)
 
 
 def _appended(text: str, node: ast.expr, added: str) -> str:
@@ -93,7 +105,8 @@ def _lines(text: str) -> list[str]:
 
 def _router(app: Path, text: str, names: Names) -> str:
     """`refunds` or `refunds_router`: what the other routers of the file are called like, if it is free."""
-    routers = _given(_call(app, text), "routers")
+    module = ast.parse(text)
+    routers = _given(module, _call(app, module), "routers")
     listed = [each.id for each in getattr(routers, "elts", ()) if isinstance(each, ast.Name)]
     like_others = all(name.endswith("_router") for name in listed)
-    return f"{names.slice}_router" if like_others or names.slice in bound(ast.parse(text)) else names.slice
+    return f"{names.slice}_router" if like_others or names.slice in bound(module) else names.slice
