@@ -11,9 +11,9 @@ async def balances(keeper):
     return {(each["account"], each["balance"]["currency"]): each["balance"]["amount"] for each in accounts}
 
 
-async def booked(keeper):
+async def booked(keeper, **filters):
     """Every transaction, by what it books."""
-    transactions = await keeper.all("/v1/ledger/transactions", limit=2)
+    transactions = await keeper.all("/v1/ledger/transactions", limit=2, **filters)
     return {(each["kind"], each["source"]): each["entries"] for each in transactions}
 
 
@@ -45,7 +45,7 @@ async def test_what_is_receivable_is_what_remains_of_open_invoices(unpaid, payer
     receivable = "SELECT sum(amount_minor)::int FROM ledger_entries WHERE account = 'receivable'"
     remaining = "SELECT sum(amount_due_minor - amount_paid_minor)::int AS sum FROM invoices"
     clearing = "SELECT sum(amount_minor)::int FROM ledger_entries WHERE account = 'provider_clearing'"
-    charged = "SELECT sum(amount_minor)::int FROM sandbox_charges WHERE status = 'succeeded'"
+    charged = "SELECT sum(amount_minor - fee_minor)::int AS sum FROM sandbox_charges WHERE status = 'succeeded'"
     assert await rows(receivable) == await rows(remaining)
     assert await rows(clearing) == await rows(charged)
     assert await rows("SELECT sum(amount_minor)::int FROM ledger_entries") == [{"sum": 0}]
@@ -66,6 +66,23 @@ async def test_each_account_has_a_balance_in_each_currency(payer, buyer, make_pr
         ("revenue", "KWD"): -5,
         ("tax_payable", "JPY"): -7,
     }
+
+
+async def test_the_books_are_read_by_kind_source_and_customer(payer, buyer, make_price, bill, keeper):
+    invoice = (await payer.subscribe(await make_price()))["latest_invoice"]
+    other = await bill(buyer, "1 1 0")
+    finalized, paid = ("invoice_finalized", invoice["id"]), ("payment_succeeded", invoice["last_payment"]["id"])
+    of_other = {("invoice_finalized", other["id"])}
+    assert (await booked(keeper, source=invoice["id"])).keys() == {finalized}
+    assert (await booked(keeper, customer_id=invoice["customer_id"])).keys() == {finalized, paid}
+    assert (await booked(keeper, customer_id=other["customer_id"], kind="invoice_finalized")).keys() == of_other
+    kinds = await booked(keeper, kind="invoice_finalized")
+    assert {finalized, *of_other} <= kinds.keys()
+    assert {kind for kind, _ in kinds} == {"invoice_finalized"}
+    assert await booked(keeper, kind="nothing") == {}
+    cursor = (await keeper.get("/v1/ledger/transactions", limit=1)).json()["next_cursor"]
+    response = await keeper.get("/v1/ledger/transactions", cursor=cursor, kind="invoice_finalized")
+    assert problem(response) == (422, "invalid_cursor")
 
 
 async def test_only_who_keeps_the_books_reads_them(buyer, nobody):
@@ -95,6 +112,21 @@ SPOILING = [
     "UPDATE invoice_lines SET net_minor = 1",
     "DELETE FROM invoice_lines",
     "INSERT INTO invoice_lines SELECT uuidv7(), id, 9, '', 1, 1, 1, 0, 0, false, now(), now() FROM invoices",
+    "TRUNCATE invoices CASCADE",
+    "TRUNCATE invoice_lines CASCADE",
+    "UPDATE customers SET balance_minor = -1",
+    "UPDATE prices SET unit_amount = 1",
+    "DELETE FROM prices",
+    "TRUNCATE prices CASCADE",
+    "UPDATE balance_transactions SET amount_minor = 1",
+    "DELETE FROM balance_transactions",
+    "TRUNCATE balance_transactions",
+    "UPDATE credit_notes SET total_minor = 1",
+    "DELETE FROM credit_notes",
+    "TRUNCATE credit_notes CASCADE",
+    "UPDATE credit_note_lines SET net_minor = 1",
+    "DELETE FROM credit_note_lines",
+    "TRUNCATE credit_note_lines",
 ]
 
 

@@ -32,6 +32,27 @@ async def test_a_plan_is_read_with_its_prices_by_whoever_is_signed_in(keeper, bu
     assert price["created_at"].endswith("Z")
 
 
+async def test_a_price_never_changes(keeper, make_price):
+    price, other = await make_price(), await make_price()
+    path = f"/v1/plans/{price['plan_id']}/prices/{price['id']}"
+    headers = keeper.headers | {"Content-Type": "application/merge-patch+json"}
+    patched = await keeper.client.patch(path, json={"unit_amount": "1"}, headers=headers)
+    deleted = await keeper.client.delete(path, headers=keeper.headers)
+    assert [problem(patched), problem(deleted)] == [(409, "price_immutable")] * 2
+    assert (await keeper.get(f"/v1/plans/{price['plan_id']}")).json()["prices"] == [price]
+    elsewhere = f"/v1/plans/{other['plan_id']}/prices/{price['id']}"
+    nowhere = f"/v1/plans/{price['plan_id']}/prices/price_01h455vb4pex5vsknk084sn02q"
+    for absent in (elsewhere, nowhere):
+        assert problem(await keeper.client.delete(absent, headers=keeper.headers)) == (404, "price_not_found")
+
+
+async def test_only_who_keeps_the_catalog_is_told_that_a_price_never_changes(buyer, price):
+    path = f"/v1/plans/{price['plan_id']}/prices/{price['id']}"
+    for method in ("PATCH", "DELETE"):
+        response = await buyer.client.request(method, path, headers=buyer.headers)
+        assert problem(response) == (403, "insufficient_scope")
+
+
 async def test_a_new_plan_says_where_it_is(keeper):
     response = await keeper.post("/v1/plans", {"name": "Team"})
     location = response.headers["location"]
@@ -125,7 +146,7 @@ async def test_a_laptop_starts_with_two_plans_however_often_it_starts(shop, buye
     await seed_local(shop.resources, seed)
     assert await buyer.all("/v1/plans") == first
     demo = {plan["name"]: plan["prices"] for plan in first if plan["entitlements"].get("projects")}
-    assert {name: [price["interval"] for price in prices] for name, prices in demo.items()} == {
-        "Starter": ["month", "year"],
-        "Team": ["month", "year"],
+    assert {name: [(price["interval"], price["trial_days"]) for price in prices] for name, prices in demo.items()} == {
+        "Starter": [("month", 0), ("year", 0)],
+        "Team": [("month", 0), ("year", 0), ("month", 14)],
     }

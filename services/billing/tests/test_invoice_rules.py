@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.invoices.rules import Item, Taxed, by_rate, number, taxes
+from billing.invoices.rules import LINES_MAX, Item, Taxed, Totals, are_too_large, by_rate, number, taxes
 from billing.money import rounded
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,6 +101,59 @@ def test_the_rates_of_an_invoice_add_up_to_its_lines(lines):
     assert [each.rate for each in grouped] == sorted({rate for rate, _ in lines})
     assert sum(each.net_minor for each in grouped) == sum(net for _, net in lines)
     assert sum(each.tax_minor for each in grouped) == sum(taxes(lines))
+
+
+quantities = st.decimals(-100_000, 100_000, places=3)
+units = st.decimals(0, 10**6, places=12)
+
+
+@given(quantities, units)
+def test_a_line_is_its_quantity_times_its_unit_amount_rounded_once_half_away_from_zero(quantity, unit_amount):
+    net, exact = item(quantity, unit_amount).net_minor, Fraction(quantity) * Fraction(unit_amount)
+    assert abs(net) == int(abs(exact) + Fraction(1, 2))
+    assert net == -item(-quantity, unit_amount).net_minor
+
+
+@given(lines.flatmap(lambda lines: st.tuples(st.just(lines), st.permutations(lines))), st.integers(0, 10**9))
+def test_the_order_of_the_lines_changes_no_total(both, balance):
+    one, other = (Totals.of(each, balance_minor=balance) for each in both)
+    for name in ("subtotal_minor", "tax_minor", "total_minor", "balance_applied_minor", "amount_due_minor"):
+        assert getattr(one, name) == getattr(other, name)
+
+
+@given(lines, st.integers(0, 10**9))
+def test_a_total_is_its_lines_and_their_tax_and_what_the_balance_does_not_pay_is_due(lines, balance):
+    totals = Totals.of(lines, balance_minor=balance)
+    assert totals.subtotal_minor == sum(net for _, net in lines)
+    assert totals.total_minor == totals.subtotal_minor + sum(taxes(lines))
+    assert totals.amount_due_minor == totals.total_minor - totals.balance_applied_minor
+    # The balance is used up first, and what is less than nothing goes to it.
+    assert totals.amount_due_minor == max(0, totals.total_minor - balance)
+    assert balance - totals.balance_applied_minor == max(0, balance - totals.total_minor)
+
+
+@given(st.lists(st.tuples(rates, st.integers(-(10**15), 10**15)), max_size=12))
+def test_an_invoice_that_is_not_too_large_has_no_amount_that_is(lines):
+    if not are_too_large(lines):
+        totals = Totals.of(lines, balance_minor=0)
+        bases = (sum(net for rate, net in lines if rate == each) for each, _ in lines)
+        assert max(map(abs, (totals.subtotal_minor, totals.tax_minor, totals.total_minor, *bases))) < 2**53
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_too_large"),
+    [
+        ([(Decimal(0), 1)] * LINES_MAX, False),
+        ([(Decimal(0), 1)] * (LINES_MAX + 1), True),
+        ([(Decimal(0), 2**53 - 2)], False),
+        ([(Decimal(0), 2**53 - 1)], True),
+        ([(Decimal(1), 2**52 - 1)], False),
+        ([(Decimal(1), 2**52)], True),
+        ([(Decimal(0), 2**52), (Decimal(0), -(2**52))], True),
+    ],
+)
+def test_an_invoice_holds_so_much_and_no_more(lines, is_too_large):
+    assert are_too_large(lines) == is_too_large
 
 
 def test_a_number_names_its_series_and_its_year():

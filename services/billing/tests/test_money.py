@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from billing.money import EXPONENTS, UNIT_AMOUNT_MAX, Currency, Money, Rate, UnitAmount, as_text, product, rounded
+from billing.money import (
+    EXPONENTS,
+    UNIT_AMOUNT_MAX,
+    Currency,
+    Money,
+    Quantity,
+    Rate,
+    UnitAmount,
+    as_text,
+    product,
+    rounded,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +84,18 @@ NO_PRICE = ["-1", "0.1234567890123", "10000000000.000000000001", "9" * 1000]
 def test_a_unit_amount_that_is_not_exact_or_not_a_price_is_refused(refused):
     with pytest.raises(ValidationError):
         TypeAdapter(UnitAmount).validate_python(refused)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "2.5", "-0.000000000001", "100000", "-100000"])
+def test_a_quantity_is_a_decimal_string_and_may_be_negative(text):
+    adapter = TypeAdapter(Quantity)
+    assert adapter.dump_python(adapter.validate_python(text)) == text
+
+
+@pytest.mark.parametrize("refused", [*NOT_EXACT, "100000.1", "-100000.1", "1.0000000000001"])
+def test_a_quantity_that_is_not_exact_or_too_many_is_refused(refused):
+    with pytest.raises(ValidationError):
+        TypeAdapter(Quantity).validate_python(refused)
 
 
 @pytest.mark.parametrize("refused", ["1.01", "-0.01", "0.1234567", 0.21, "21%"])

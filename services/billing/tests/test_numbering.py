@@ -2,38 +2,105 @@
 
 import asyncio
 import random
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from billing.invoices.repository import InvoiceRepository
 from billing.ledger.service import Ledger
+from core.testing import problem
 
 # Every number that was ever given: in a shop of its own.
 SETTINGS = {}
+INVOICES = 200
+ROUNDS_MAX = 20
+series = (f"S{position}" for position in count())
 
 
 async def numbers(rows, *years):
-    every = await rows("SELECT number FROM invoices ORDER BY number")
+    every = await rows("SELECT number FROM invoices WHERE number IS NOT NULL ORDER BY number")
     return [row["number"] for row in every if row["number"].split("-")[1] in years]
 
 
-async def test_twenty_invoices_at_once_of_which_some_fail_leave_no_gap(person, make_price, rows, monkeypatch):
-    price = await make_price()
-    buyers = [person() for _ in range(20)]
-    await asyncio.gather(*(buyer.add_card() for buyer in buyers))
-    chance, post = random.Random(7), Ledger.post  # noqa: S311 - the same failures at every run
+async def raises(_: Ledger) -> None:
+    raise RuntimeError
 
-    async def sometimes(self, posting):
-        # The number is taken by now, and its transaction fails.
-        if posting.kind == "invoice_finalized" and chance.random() < 0.4:
-            raise RuntimeError
+
+async def breaks_the_transaction(ledger: Ledger) -> None:
+    await ledger.repository.session.execute(text("SELECT 1 / 0"))
+
+
+async def kills_the_backend(ledger: Ledger) -> None:
+    await ledger.repository.session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+async def cancels_the_request(_: Ledger) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(0)
+
+
+async def goes_well(_: Ledger) -> None:
+    """Most of the time."""
+
+
+FATES = [raises, breaks_the_transaction, kills_the_backend, cancels_the_request, *[goes_well] * 6]
+
+
+@pytest.fixture
+def fates(monkeypatch) -> Counter[Callable]:
+    """What befell those who were finalizing an invoice once its number had been taken."""
+    chance, post, befallen = random.Random(7), Ledger.post, Counter()  # noqa: S311 - the same failures at every run
+
+    async def post_or_fail(self, posting):
+        if posting.kind == "invoice_finalized":
+            fate = chance.choice(FATES)
+            befallen[fate] += 1
+            await fate(self)
         await post(self, posting)
 
-    monkeypatch.setattr(Ledger, "post", sometimes)
-    body = {"price_id": price["id"]}
-    responses = await asyncio.gather(*(buyer.post("/v1/subscriptions", body) for buyer in buyers))
-    done = [response for response in responses if response.status_code == 201]
-    assert 0 < len(done) < 20
-    year = done[0].json()["created_at"][:4]
-    assert await numbers(rows, year) == [f"INV-{year}-{position:06d}" for position in range(1, len(done) + 1)]
+    monkeypatch.setattr(Ledger, "post", post_or_fail)
+    return befallen
+
+
+async def test_two_hundred_invoices_at_once_of_which_many_fail_leave_no_gap(
+    person, draft, bookkeeper, rows, books, fates
+):
+    buyers = [person() for _ in range(20)]
+    drafts = [await draft(buyers[position % 20], f"1 {position + 1} 0.21") for position in range(INVOICES)]
+
+    async def finalized(invoice):
+        return await bookkeeper.post(f"/v1/invoices/{invoice['id']}/finalize")
+
+    left, done = drafts, []
+    for _ in range(ROUNDS_MAX):
+        answers = await asyncio.gather(*map(finalized, left), return_exceptions=True)
+        # Who was cancelled has no answer.
+        is_done = [isinstance(answer, httpx.Response) and answer.status_code == 200 for answer in answers]
+        done += [
+            answer.json() for answer in answers if isinstance(answer, httpx.Response) and answer.status_code == 200
+        ]
+        left = [invoice for invoice, well in zip(left, is_done, strict=True) if not well]
+    assert left == []
+    # Each of them has happened.
+    assert fates.keys() == set(FATES)
+    year = done[0]["created_at"][:4]
+    wanted = [f"INV-{year}-{position:06d}" for position in range(1, INVOICES + 1)]
+    assert sorted(invoice["number"] for invoice in done) == await numbers(rows, year) == wanted
+    again = await finalized(drafts[0])
+    assert problem(again) == (409, "invalid_transition")
+    told = "SELECT subject FROM outbox WHERE type = 'invoice.finalized'"
+    assert Counter(row["subject"] for row in await rows(told)) == Counter(invoice["id"] for invoice in drafts)
+    await books()
 
 
 async def test_each_year_counts_from_one(payer, make_price, clock, rows):
@@ -41,3 +108,27 @@ async def test_each_year_counts_from_one(payer, make_price, clock, rows):
         clock.current = datetime.fromisoformat(instant).replace(tzinfo=UTC)
         await payer.subscribe(await make_price())
     assert await numbers(rows, "2035", "2036") == ["INV-2035-000001", "INV-2036-000001", "INV-2036-000002"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8))
+async def test_whoever_takes_numbers_at_once_and_keeps_or_drops_them_leaves_no_gap(shop, takers):
+    name, database = next(series), shop.resources.database
+
+    async def take(keeps, before, after):
+        for _ in range(before):
+            await asyncio.sleep(0)
+        async with database.transaction() as session:
+            number = await InvoiceRepository(session).next_number(name, 2026)
+            for _ in range(after):
+                await asyncio.sleep(0)
+            if not keeps:
+                raise SQLAlchemyError
+        return number
+
+    taken = await asyncio.gather(*(take(*taker) for taker in takers), return_exceptions=True)
+    kept = sum(keeps for keeps, _, _ in takers)
+    assert sorted(number for number in taken if isinstance(number, int)) == list(range(1, kept + 1))
+    # Gone again, because no document has its numbers.
+    last = "DELETE FROM invoice_series WHERE name = $1 RETURNING last"
+    assert await shop.database.fetchval(last, name) == (kept or None)

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, FloatOperation, Inexact, In
 from functools import reduce
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, StrictInt, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer, StrictInt, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
@@ -101,6 +101,12 @@ UnitAmount = Annotated[
     Field(ge=0, le=UNIT_AMOUNT_MAX, decimal_places=UNIT_AMOUNT_PLACES),
     _shown_as(r"10{10}(\.0{1,12})?|[0-9]{1,10}(\.[0-9]{1,12})?", example="12.5"),
 ]
+# How many pieces an invoice line has; fewer than none take something back.
+Quantity = Annotated[
+    DecimalText,
+    Field(ge=-QUANTITY_MAX, le=QUANTITY_MAX, decimal_places=UNIT_AMOUNT_PLACES),
+    _shown_as(r"-?(10{5}(\.0{1,12})?|[0-9]{1,5}(\.[0-9]{1,12})?)", example="100"),
+]
 # "0.21" is 21 %.
 Rate = Annotated[
     DecimalText,
@@ -118,3 +124,25 @@ class Money(BaseModel, frozen=True, extra="forbid"):
 
     amount: Annotated[StrictInt, Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX, description="Minor units.")]
     currency: Currency
+
+
+def _something(amount: int) -> int:
+    if not amount:
+        raise PydanticCustomError("nothing", "The amount should be more or less than nothing")
+    return amount
+
+
+class NonzeroMoney(Money, frozen=True, extra="forbid"):
+    """An amount of something, in either direction: nothing is refused."""
+
+    amount: Annotated[
+        StrictInt,
+        Field(ge=-AMOUNT_MAX, le=AMOUNT_MAX, description="Minor units.", json_schema_extra={"not": {"const": 0}}),
+        AfterValidator(_something),
+    ]
+
+
+class PositiveMoney(Money, frozen=True, extra="forbid"):
+    """An amount of something: what is nothing, or less, is refused."""
+
+    amount: Annotated[StrictInt, Field(ge=1, le=AMOUNT_MAX, description="Minor units.")]

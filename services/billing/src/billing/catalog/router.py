@@ -3,7 +3,7 @@
 from operator import attrgetter
 
 from billing.catalog.dependencies import CatalogDep, CatalogViewsDep, may_write
-from billing.catalog.models import PlanId
+from billing.catalog.models import PlanId, PriceId
 from billing.catalog.schemas import PlanCreate, PlanRead, PriceCreate, PriceRead
 from core.dependencies import Created, PageDep
 from core.routing import Router
@@ -31,3 +31,15 @@ async def read_plan(plan_id: PlanId, catalog: CatalogViewsDep) -> PlanRead:
 @router.post("/{plan_id}/prices", status_code=201, dependencies=[may_write])
 async def add_price(plan_id: PlanId, body: PriceCreate, catalog: CatalogDep) -> PriceRead:
     return PriceRead.of(await catalog.add_price(plan_id=plan_id, **dict(body)))
+
+
+@router.patch("/{plan_id}/prices/{price_id}", dependencies=[may_write])
+async def change_price(plan_id: PlanId, price_id: PriceId, catalog: CatalogDep) -> PriceRead:
+    """Is always refused: what is sold at another price is another price."""
+    await catalog.refuse_change(price_id, plan_id=plan_id)
+
+
+@router.delete("/{plan_id}/prices/{price_id}", status_code=204, dependencies=[may_write])
+async def delete_price(plan_id: PlanId, price_id: PriceId, catalog: CatalogDep) -> None:
+    """Is always refused: somebody may have subscribed to it."""
+    await catalog.refuse_change(price_id, plan_id=plan_id)

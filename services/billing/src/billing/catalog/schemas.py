@@ -15,6 +15,8 @@ Feature = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 # At most what every JSON client reads exactly (RFC 8259, section 6).
 Entitlement = StrictBool | Annotated[StrictInt, Field(ge=0, le=2**53 - 1)]
 
+TRIAL_DAYS_MAX = 730
+
 
 class PlanCreate(BaseModel, extra="forbid"):
     """A new plan."""
@@ -37,7 +39,7 @@ class PriceCreate(BaseModel, extra="forbid"):
     currency: Currency
     interval: Interval
     tax_rate: Rate = Field(default=Decimal(0), description="Added to the amount: 0.21 is 21 %.")
-    trial_days: StrictInt = Field(default=0, ge=0, le=730)
+    trial_days: StrictInt = Field(default=0, ge=0, le=TRIAL_DAYS_MAX)
 
 
 class PriceRead(BaseModel, from_attributes=True):

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NoReturn
 from uuid import UUID
 
 from billing.catalog.models import Entitlements, Interval, Offer, Plan, PlanView, Price, PriceModel
 from billing.catalog.repository import CatalogQueries, CatalogRepository
 from core.clock import Clock
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.ids import new_id
 
 
@@ -22,6 +23,12 @@ class PriceNotFound(NotFound):
     """There is no such price."""
 
     code = "price_not_found"
+
+
+class PriceImmutable(Conflict):
+    """A price never changes: whoever subscribed to it keeps it, and a new one is another price."""
+
+    code = "price_immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,16 @@ class Catalog:
         if plan is None:
             raise PlanNotFound
         return plan
+
+    async def refuse_change(self, price_id: UUID, *, plan_id: UUID) -> NoReturn:
+        """Refuses to change or remove a price.
+
+        Raises:
+            PriceNotFound: the plan has no such price.
+            PriceImmutable: it has.
+        """
+        offer = await self.offer(price_id)
+        raise PriceImmutable if offer.price.plan_id == plan_id else PriceNotFound
 
     async def offer(self, price_id: UUID) -> Offer:
         """One price, with its plan's name.

@@ -1,4 +1,4 @@
-"""How invoices are built."""
+"""Who may write invoices, and how they are built."""
 
 from typing import Annotated
 
@@ -6,11 +6,11 @@ from fastapi import Depends
 
 from billing.customers import dependencies as customers
 from billing.invoices.repository import InvoiceQueries, InvoiceRepository
-from billing.invoices.service import Invoices, InvoiceViews
+from billing.invoices.service import Drafts, Invoices, InvoiceViews
 from billing.ledger import dependencies as ledger
 from billing.settings import Settings
 from core.database import ReadSession as Reads
-from core.dependencies import ReadSession, Session
+from core.dependencies import ReadSession, ResourcesDep, Session, requires
 from core.resources import Resources
 
 
@@ -37,4 +37,10 @@ async def _views(reads: ReadSession) -> InvoiceViews:
     return build_views(reads)
 
 
+async def _drafts(session: Session, resources: ResourcesDep) -> Drafts:
+    return Drafts(build(session, resources))
+
+
+may_write = Depends(requires("billing:write"))
+DraftsDep = Annotated[Drafts, Depends(_drafts)]
 InvoiceViewsDep = Annotated[InvoiceViews, Depends(_views)]

@@ -35,6 +35,7 @@ class Invoice(Base):
         ),
         CheckConstraint("amount_paid_minor BETWEEN 0 AND amount_due_minor", name="amount_paid"),
         CheckConstraint("amount_paid_minor + credited_minor <= amount_due_minor", name="remaining"),
+        Index(None, "created_at", "id"),
         Index(None, "customer_id", "created_at", "id"),
         Index(None, "subscription_id", "created_at", "id"),
         # One invoice a period, whoever bills it.
@@ -164,3 +165,5 @@ class InvoiceView(BaseModel):
     next_attempt_at: datetime | None
     lines: list[LineView]
     last_payment: PaymentView | None
+    # What the customer has in credit now, for what a draft would come to.
+    balance_minor: int = 0

@@ -1,10 +1,11 @@
 """Every query on invoices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Uuid, any_, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Uuid, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,13 +23,14 @@ _of_invoice = (
     .order_by(Payment.created_at.desc(), Payment.id.desc())
     .limit(1)
 )
+_balance = select(Customer.balance_minor).where(Customer.id == Invoice.customer_id)
 # How an invoice is read, inside a transaction and outside.
 _INVOICES: Rows = select(
     *columns(Invoice, InvoiceView),
     select(_lines).where(InvoiceLine.invoice_id == Invoice.id).scalar_subquery().label("lines"),
     _of_invoice.scalar_subquery().label("last_payment"),
+    _balance.scalar_subquery().label("balance_minor"),
 )
-_MINE = _INVOICES.join(Customer, Customer.id == Invoice.customer_id).where(Customer.user_id == bindparam("user_id"))
 _ONE = _INVOICES.where(Invoice.id == bindparam("invoice_id"))
 _LATEST = (
     _INVOICES.where(Invoice.subscription_id == any_(bindparam("subscription_ids", type_=ARRAY(Uuid))))
@@ -36,9 +38,29 @@ _LATEST = (
     .order_by(Invoice.subscription_id, Invoice.created_at.desc(), Invoice.id.desc())
 )
 _ANNOUNCED = Invoice.status.in_(ANNOUNCED_AS)
-_MY_ONE = Query(_MINE.where(Invoice.id == bindparam("invoice_id")), InvoiceView)
-_MY_PAGE = Query(paged(_MINE, Invoice.created_at, Invoice.id), InvoiceView)
 _LATEST_OUTSIDE = Query(_LATEST, InvoiceView)
+_mine = select(Customer.id).where(Customer.user_id == bindparam("user_id")).scalar_subquery()
+_FILTERS = {
+    # What is no document yet, its customer does not see.
+    "user_id": (Invoice.customer_id == _mine, Invoice.status != "draft"),
+    "customer_id": (Invoice.customer_id == bindparam("customer_id"),),
+    "invoice_id": (Invoice.id == bindparam("invoice_id"),),
+}
+
+
+def _filtered(filters: Iterable[str]) -> Rows:
+    return _INVOICES.where(*(condition for name in filters for condition in _FILTERS[name]))
+
+
+@cache
+def _one_of(*filters: str) -> Query[InvoiceView]:
+    return Query(_filtered(filters), InvoiceView)
+
+
+@cache
+def _page_of(*filters: str) -> Query[InvoiceView]:
+    """A statement for each set of filters: an index serves each, and none serves "this filter, if it is given"."""
+    return Query(paged(_filtered(filters), Invoice.created_at, Invoice.id), InvoiceView)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +69,19 @@ class InvoiceRepository:
 
     session: AsyncSession
 
-    async def add(self, invoice: Invoice, lines: Iterable[InvoiceLine]) -> None:
+    async def add(self, invoice: Invoice) -> None:
         self.session.add(invoice)
         await self.session.flush()
+
+    async def put_lines(self, lines: Iterable[InvoiceLine]) -> None:
+        """Stores what is new or has changed of a draft's lines; none of them can be changed later."""
         self.session.add_all(lines)
         await self.session.flush()
+
+    async def lines(self, invoice_id: UUID) -> Sequence[InvoiceLine]:
+        """Those of a draft that is locked, in their order."""
+        lines = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.position)
+        return (await self.session.scalars(lines)).all()
 
     async def next_number(self, series: str, year: int) -> int:
         """The next number; it is taken if the transaction commits, and others wait until they know."""
@@ -75,9 +105,10 @@ class InvoiceRepository:
         return (await self.session.scalars(locked)).all()
 
     async def remove_drafts(self, customer_id: UUID) -> None:
-        drafts = select(Invoice.id).where(Invoice.customer_id == customer_id, Invoice.status == "draft")
-        for kind, invoice_id in ((InvoiceLine, InvoiceLine.invoice_id), (Invoice, Invoice.id)):
-            await self.session.execute(delete(kind).where(invoice_id.in_(drafts)))
+        await self._remove(Invoice.customer_id == customer_id)
+
+    async def remove_draft(self, invoice_id: UUID) -> None:
+        await self._remove(Invoice.id == invoice_id)
 
     async def flush(self) -> None:
         await self.session.flush()
@@ -99,6 +130,11 @@ class InvoiceRepository:
         page = following(select(Invoice).where(_ANNOUNCED), Invoice.id, after=after, limit=limit)
         return (await self.session.scalars(page)).all()
 
+    async def _remove(self, which: ColumnElement[bool]) -> None:
+        drafts = select(Invoice.id).where(which, Invoice.status == "draft")
+        for kind, invoice_id in ((InvoiceLine, InvoiceLine.invoice_id), (Invoice, Invoice.id)):
+            await self.session.execute(delete(kind).where(invoice_id.in_(drafts)))
+
 
 @dataclass(frozen=True, slots=True)
 class InvoiceQueries:
@@ -106,11 +142,12 @@ class InvoiceQueries:
 
     reads: ReadSession
 
-    async def one(self, invoice_id: UUID, user_id: UUID) -> InvoiceView | None:
-        return await self.reads.first(_MY_ONE, invoice_id=invoice_id, user_id=user_id)
+    async def one(self, invoice_id: UUID, filters: Mapping[str, UUID]) -> InvoiceView | None:
+        wanted = {**filters, "invoice_id": invoice_id}
+        return await self.reads.first(_one_of(*sorted(wanted)), **wanted)
 
-    async def page(self, user_id: UUID, after: Position | None, limit: int) -> list[InvoiceView]:
-        return await self.reads.all(_MY_PAGE, user_id=user_id, **page_parameters(after, limit))
+    async def page(self, filters: Mapping[str, UUID], after: Position | None, limit: int) -> list[InvoiceView]:
+        return await self.reads.all(_page_of(*sorted(filters)), **filters, **page_parameters(after, limit))
 
     async def latest_of(self, subscription_ids: Sequence[UUID]) -> list[InvoiceView]:
         return await self.reads.all(_LATEST_OUTSIDE, subscription_ids=subscription_ids)

@@ -1,12 +1,19 @@
-"""The arithmetic and the numbers of invoices (EN 16931: BR-CO-10, 14, 15, 17)."""
+"""The arithmetic and the numbers of invoices (EN 16931: BR-CO-10, 13 to 17)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from itertools import groupby
+from typing import Self
 
+from billing.invoices.models import InvoiceView
 from billing.money import product, rounded, total
+
+# An invoice is answered with all its lines, and a page of a list with a hundred invoices.
+LINES_MAX = 250
+# What every JSON client reads exactly (RFC 8259, section 6).
+AMOUNT_MINOR_MAX = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,57 @@ class Taxed:
     tax_minor: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What an invoice comes to, in minor units, with the tax of each line."""
+
+    subtotal_minor: int
+    taxes_minor: tuple[int, ...]
+    # What the customer's balance pays of it; of a negative total, all goes to the balance.
+    balance_applied_minor: int
+
+    @classmethod
+    def of(cls, lines: Sequence[tuple[Decimal, int]], *, balance_minor: int) -> Self:
+        """Those of lines, given the rate and net amount of each, for a customer who has so much in credit."""
+        subtotal, shares = sum(net_minor for _, net_minor in lines), tuple(taxes(lines))
+        applied = min(balance_minor, subtotal + sum(shares))
+        return cls(subtotal_minor=subtotal, taxes_minor=shares, balance_applied_minor=applied)
+
+    @property
+    def tax_minor(self) -> int:
+        return sum(self.taxes_minor)
+
+    @property
+    def total_minor(self) -> int:
+        return self.subtotal_minor + self.tax_minor
+
+    @property
+    def amount_due_minor(self) -> int:
+        return self.total_minor - self.balance_applied_minor
+
+
+def are_too_large(lines: Sequence[tuple[Decimal, int]]) -> bool:
+    """Whether so many lines, or what they come to whichever of them are summed, are more than an invoice can hold."""
+    gross = sum(abs(net_minor) + rounded(product(rate, abs(net_minor))) + 1 for rate, net_minor in lines)
+    return len(lines) > LINES_MAX or gross > AMOUNT_MINOR_MAX
+
+
+def as_it_stands(invoice: InvoiceView) -> InvoiceView:
+    """The invoice with its amounts: a draft has those that it would have if it were finalized now."""
+    if invoice.status != "draft":
+        return invoice
+    totals = Totals.of([(line.tax_rate, line.net_minor) for line in invoice.lines], balance_minor=invoice.balance_minor)
+    taxed = zip(invoice.lines, totals.taxes_minor, strict=True)
+    amounts = {
+        "lines": [line.model_copy(update={"tax_minor": tax_minor}) for line, tax_minor in taxed],
+        "subtotal_minor": totals.subtotal_minor,
+        "total_minor": totals.total_minor,
+        "balance_applied_minor": totals.balance_applied_minor,
+        "amount_due_minor": totals.amount_due_minor,
+    }
+    return invoice.model_copy(update=amounts)
+
+
 def taxes(lines: Sequence[tuple[Decimal, int]]) -> list[int]:
     """The tax of each line, given its rate and net amount.
 
@@ -47,7 +105,7 @@ def taxes(lines: Sequence[tuple[Decimal, int]]) -> list[int]:
     for rate, positions in groupby(by_rate, key=lambda position: lines[position][0]):
         of_rate = list(positions)
         exact = [product(rate, lines[position][1]) for position in of_rate]
-        for position, share in zip(of_rate, _shared(rounded(total(exact)), exact), strict=True):
+        for position, share in zip(of_rate, shared(rounded(total(exact)), exact), strict=True):
             shares[position] = share
     return shares
 
@@ -67,7 +125,7 @@ def number(*, series: str, year: int, position: int) -> str:
     return f"{series}-{year}-{position:06d}"
 
 
-def _shared(whole: int, exact: Sequence[Decimal]) -> list[int]:
+def shared(whole: int, exact: Sequence[Decimal]) -> list[int]:
     """`whole` in integer parts, each less than 1 away from its exact one (largest remainder)."""
     floors = [int(part.to_integral_value(ROUND_FLOOR)) for part in exact]
     remainders = [part - floor for part, floor in zip(exact, floors, strict=True)]

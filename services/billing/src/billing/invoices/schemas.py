@@ -16,8 +16,25 @@ from billing.invoices.models import (
     SubscriptionId,
 )
 from billing.invoices.rules import Taxed, by_rate
-from billing.money import Currency, DecimalText, Money
+from billing.money import Currency, DecimalText, Money, Quantity, Rate, UnitAmount
 from billing.payments.models import PaymentId, PaymentStatus
+from core.web.text import Line
+
+
+class InvoiceCreate(BaseModel, extra="forbid"):
+    """A new one-off invoice."""
+
+    customer_id: CustomerId
+    currency: Currency
+
+
+class InvoiceLineCreate(BaseModel, extra="forbid"):
+    """A new line of a draft."""
+
+    description: Line
+    quantity: Quantity = Field(description="A negative one takes something back.")
+    unit_amount: UnitAmount = Field(description="Minor units as a decimal string, with up to 12 places.")
+    tax_rate: Rate = Field(description="Added to the amount: 0.21 is 21 %.")
 
 
 class InvoiceTaxRead(BaseModel):
@@ -76,7 +93,7 @@ class LastPaymentRead(BaseModel, from_attributes=True):
 
 
 class InvoiceRead(BaseModel):
-    """An invoice; once it is no draft, only its payment state moves."""
+    """An invoice; a draft has the amounts that it would have now, and any other moves in its payment state alone."""
 
     id: InvoiceId
     number: str | None
@@ -103,7 +120,7 @@ class InvoiceRead(BaseModel):
     def of(cls, invoice: InvoiceView) -> Self:
         currency = invoice.currency
         taxed = by_rate([Taxed(line.tax_rate, line.net_minor, line.tax_minor) for line in invoice.lines])
-        remaining = invoice.amount_due_minor - invoice.amount_paid_minor
+        remaining = invoice.amount_due_minor - invoice.amount_paid_minor - invoice.credited_minor
         return cls(
             id=invoice.id,
             number=invoice.number,

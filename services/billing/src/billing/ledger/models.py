@@ -18,7 +18,12 @@ class LedgerTransaction(Base):
     """One posting; `kind` and `source` name what it books, and each is booked once."""
 
     __tablename__ = "ledger_transactions"
-    __table_args__ = (UniqueConstraint("kind", "source"), Index(None, "created_at", "id"))
+    __table_args__ = (
+        UniqueConstraint("kind", "source"),
+        Index(None, "created_at", "id"),
+        Index(None, "kind", "created_at", "id"),
+        Index(None, "source"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str]

@@ -1,10 +1,13 @@
 """Every query on the books."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, cast, func, insert, select
+from sqlalchemy import BigInteger, bindparam, cast, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ledger.models import BalanceView, EntryView, LedgerEntry, LedgerTransaction, TransactionView
@@ -20,7 +23,12 @@ _TRANSACTIONS: Rows = select(
     select(_entries).where(LedgerEntry.transaction_id == LedgerTransaction.id).scalar_subquery().label("entries"),
     LedgerTransaction.created_at,
 )
-_PAGE = Query(paged(_TRANSACTIONS, LedgerTransaction.created_at, LedgerTransaction.id), TransactionView)
+_of_customer = select(LedgerEntry.transaction_id).where(LedgerEntry.customer_id == bindparam("customer_id"))
+_FILTERS = {
+    "kind": LedgerTransaction.kind == bindparam("kind"),
+    "source": LedgerTransaction.source == bindparam("source"),
+    "customer_id": LedgerTransaction.id.in_(_of_customer),
+}
 _BALANCES = Query(
     select(
         LedgerEntry.account,
@@ -31,6 +39,13 @@ _BALANCES = Query(
     .order_by(LedgerEntry.account, LedgerEntry.currency),
     BalanceView,
 )
+
+
+@cache
+def _page_of(*filters: str) -> Query[TransactionView]:
+    """A statement for each set of filters: an index serves each, and none serves "this filter, if it is given"."""
+    rows = _TRANSACTIONS.where(*(_FILTERS[name] for name in filters))
+    return Query(paged(rows, LedgerTransaction.created_at, LedgerTransaction.id), TransactionView)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,8 @@ class LedgerRepository:
             }
             for position, entry in enumerate(posting.entries)
         ]
-        await self.session.execute(insert(LedgerEntry), entries)
+        # With NULLs, so that entries with and without a customer are one statement.
+        await self.session.execute(insert(LedgerEntry), entries, execution_options={"render_nulls": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +78,8 @@ class LedgerQueries:
 
     reads: ReadSession
 
-    async def page(self, after: Position | None, limit: int) -> list[TransactionView]:
-        return await self.reads.all(_PAGE, **page_parameters(after, limit))
+    async def page(self, filters: Mapping[str, Any], after: Position | None, limit: int) -> list[TransactionView]:
+        return await self.reads.all(_page_of(*sorted(filters)), **filters, **page_parameters(after, limit))
 
     async def balances(self) -> list[BalanceView]:
         return await self.reads.all(_BALANCES)

@@ -43,7 +43,45 @@ class Posting:
 
 
 class UnbalancedError(Exception):
-    """A posting has fewer than two entries, or does not sum to zero in each currency: an error of ours."""
+    """A posting would spoil the books: an error of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A kind of posting that moves one amount, as a bookkeeper says it: what for, debit, credit."""
+
+    kind: str
+    debit: Account
+    credit: Account
+
+    def __call__(self, source: str, *, currency: str, amount_minor: int, customer_id: UUID | None = None) -> Posting:
+        """The posting; of a negative amount, the other way round."""
+        debit = _entry(self.debit, amount_minor, currency, customer_id)
+        return _posting(self.kind, source, debit, _entry(self.credit, -amount_minor, currency, customer_id))
+
+
+# The customer's balance pays a part of an invoice; of a negative total, a negative amount goes to the balance.
+balance_applied = Transfer("balance_applied", Account.CUSTOMER_CREDIT, Account.RECEIVABLE)
+# What the balance had paid of an invoice that is void, back to the balance.
+balance_given_back = Transfer("balance_given_back", Account.RECEIVABLE, Account.CUSTOMER_CREDIT)
+# Nobody expects what remains of an invoice any more.
+invoice_written_off = Transfer("invoice_written_off", Account.BAD_DEBT, Account.RECEIVABLE)
+# An invoice that was written off is paid, or voided, after all.
+write_off_reversed = Transfer("write_off_reversed", Account.RECEIVABLE, Account.BAD_DEBT)
+# The provider holds the money for us; the customer owes that much less.
+payment_succeeded = Transfer("payment_succeeded", Account.PROVIDER_CLEARING, Account.RECEIVABLE)
+# The provider holds money for an invoice that asks for none any more: it is the customer's.
+payment_succeeded_late = Transfer("payment_succeeded_late", Account.PROVIDER_CLEARING, Account.CUSTOMER_CREDIT)
+# The provider has kept its fee for a payment.
+fee_taken = Transfer("fee_taken", Account.FEES, Account.PROVIDER_CLEARING)
+# A part of the customer's balance is about to be given back to who paid it.
+balance_refunded = Transfer("balance_refunded", Account.CUSTOMER_CREDIT, Account.REFUNDS_PAYABLE)
+# The provider has given it back.
+refund_succeeded = Transfer("refund_succeeded", Account.REFUNDS_PAYABLE, Account.PROVIDER_CLEARING)
+# The provider could not give it back: it is on the customer's balance.
+refund_failed = Transfer("refund_failed", Account.REFUNDS_PAYABLE, Account.CUSTOMER_CREDIT)
+# What the provider had given back has come back to it: it is to be given back once more.
+refund_returned = Transfer("refund_returned", Account.PROVIDER_CLEARING, Account.REFUNDS_PAYABLE)
 
 
 def invoice_finalized(source: str, *, customer_id: UUID, currency: str, net_minor: int, tax_minor: int) -> Posting:
@@ -51,23 +89,9 @@ def invoice_finalized(source: str, *, customer_id: UUID, currency: str, net_mino
     return _posting(
         "invoice_finalized",
         source,
-        Entry(Account.RECEIVABLE, net_minor + tax_minor, currency, customer_id),
-        Entry(Account.REVENUE, -net_minor, currency),
-        Entry(Account.TAX_PAYABLE, -tax_minor, currency),
-    )
-
-
-def balance_applied(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
-    """The customer's balance pays a part of an invoice; of a negative total, a negative amount goes to the balance."""
-    return _moved(
-        "balance_applied", source, Account.CUSTOMER_CREDIT, Account.RECEIVABLE, customer_id, currency, amount_minor
-    )
-
-
-def balance_given_back(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
-    """What the balance had paid of an invoice that is void, back to the balance."""
-    return _moved(
-        "balance_given_back", source, Account.RECEIVABLE, Account.CUSTOMER_CREDIT, customer_id, currency, amount_minor
+        _entry(Account.RECEIVABLE, net_minor + tax_minor, currency, customer_id),
+        _entry(Account.REVENUE, -net_minor, currency, customer_id),
+        _entry(Account.TAX_PAYABLE, -tax_minor, currency, customer_id),
     )
 
 
@@ -76,49 +100,10 @@ def invoice_voided(source: str, *, customer_id: UUID, currency: str, net_minor: 
     return _posting(
         "invoice_voided",
         source,
-        Entry(Account.REVENUE, net_minor, currency),
-        Entry(Account.TAX_PAYABLE, tax_minor, currency),
-        Entry(Account.RECEIVABLE, -(net_minor + tax_minor), currency, customer_id),
+        _entry(Account.REVENUE, net_minor, currency, customer_id),
+        _entry(Account.TAX_PAYABLE, tax_minor, currency, customer_id),
+        _entry(Account.RECEIVABLE, -(net_minor + tax_minor), currency, customer_id),
     )
-
-
-def invoice_written_off(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
-    """Nobody expects what remains of an invoice any more."""
-    return _moved(
-        "invoice_written_off", source, Account.BAD_DEBT, Account.RECEIVABLE, customer_id, currency, amount_minor
-    )
-
-
-def write_off_reversed(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
-    """An invoice that was written off is paid, or voided, after all."""
-    return _moved(
-        "write_off_reversed", source, Account.RECEIVABLE, Account.BAD_DEBT, customer_id, currency, amount_minor
-    )
-
-
-def payment_succeeded(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
-    """The provider holds the money for us; the customer owes that much less."""
-    return _moved(
-        "payment_succeeded", source, Account.PROVIDER_CLEARING, Account.RECEIVABLE, customer_id, currency, amount_minor
-    )
-
-
-def payment_succeeded_late(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
-    """The provider holds money for an invoice that asks for none any more: it is the customer's."""
-    return _moved(
-        "payment_succeeded_late",
-        source,
-        Account.PROVIDER_CLEARING,
-        Account.CUSTOMER_CREDIT,
-        customer_id,
-        currency,
-        amount_minor,
-    )
-
-
-def fee_taken(source: str, *, currency: str, amount_minor: int) -> Posting:
-    """The provider has kept its fee for a payment."""
-    return _moved("fee_taken", source, Account.FEES, Account.PROVIDER_CLEARING, None, currency, amount_minor)
 
 
 def credit_note_issued(
@@ -136,44 +121,11 @@ def credit_note_issued(
     return _posting(
         "credit_note_issued",
         source,
-        Entry(Account.REVENUE, net_minor, currency),
-        Entry(Account.TAX_PAYABLE, tax_minor, currency),
-        Entry(Account.RECEIVABLE, -applied_minor, currency, customer_id),
-        Entry(Account.CUSTOMER_CREDIT, -credit_minor, currency, customer_id),
-        Entry(Account.REFUNDS_PAYABLE, -refund_minor, currency, customer_id),
-    )
-
-
-def balance_refunded(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
-    """A part of the customer's balance is about to be given back to who paid it."""
-    return _moved(
-        "balance_refunded",
-        source,
-        Account.CUSTOMER_CREDIT,
-        Account.REFUNDS_PAYABLE,
-        customer_id,
-        currency,
-        amount_minor,
-    )
-
-
-def refund_succeeded(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
-    """The provider has given it back."""
-    return _moved(
-        "refund_succeeded",
-        source,
-        Account.REFUNDS_PAYABLE,
-        Account.PROVIDER_CLEARING,
-        customer_id,
-        currency,
-        amount_minor,
-    )
-
-
-def refund_failed(source: str, *, customer_id: UUID, currency: str, amount_minor: int) -> Posting:
-    """The provider could not give it back: it is on the customer's balance."""
-    return _moved(
-        "refund_failed", source, Account.REFUNDS_PAYABLE, Account.CUSTOMER_CREDIT, customer_id, currency, amount_minor
+        _entry(Account.REVENUE, net_minor, currency, customer_id),
+        _entry(Account.TAX_PAYABLE, tax_minor, currency, customer_id),
+        _entry(Account.RECEIVABLE, -applied_minor, currency, customer_id),
+        _entry(Account.CUSTOMER_CREDIT, -credit_minor, currency, customer_id),
+        _entry(Account.REFUNDS_PAYABLE, -refund_minor, currency, customer_id),
     )
 
 
@@ -181,12 +133,14 @@ def check_balanced(posting: Posting) -> None:
     """Accepts a posting, or stops what would spoil the books.
 
     Raises:
-        UnbalancedError: it has fewer than two entries, or does not sum to zero in each currency.
+        UnbalancedError: it has fewer than two entries, does not sum to zero in each currency, or does not say whose
+            an entry is.
     """
     sums = Counter[str]()
     for entry in posting.entries:
         sums[entry.currency] += entry.amount_minor
-    if len(posting.entries) < 2 or any(sums.values()):
+    is_anonymous = any(entry.account in OF_CUSTOMERS and entry.customer_id is None for entry in posting.entries)
+    if len(posting.entries) < 2 or any(sums.values()) or is_anonymous:
         raise UnbalancedError(f"{posting.kind} of {posting.source}: {dict(sums)}")
 
 
@@ -195,13 +149,5 @@ def _posting(kind: str, source: str, *entries: Entry) -> Posting:
     return Posting(kind, source, tuple(entry for entry in entries if entry.amount_minor))
 
 
-def _moved(  # noqa: PLR0917 - in the order in which a bookkeeper says it: kind, source, debit, credit, whose
-    kind: str, source: str, debit: Account, credit: Account, customer_id: UUID | None, currency: str, amount_minor: int
-) -> Posting:
-    """One amount from one account to another; the entries of accounts that are kept by customer name theirs."""
-    return _posting(
-        kind,
-        source,
-        Entry(debit, amount_minor, currency, customer_id if debit in OF_CUSTOMERS else None),
-        Entry(credit, -amount_minor, currency, customer_id if credit in OF_CUSTOMERS else None),
-    )
+def _entry(account: Account, amount_minor: int, currency: str, customer_id: UUID | None) -> Entry:
+    return Entry(account, amount_minor, currency, customer_id if account in OF_CUSTOMERS else None)

@@ -3,12 +3,22 @@
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from billing.customers.models import CustomerId
 from billing.ledger.models import BalanceView, EntryView, TransactionId, TransactionView
 from billing.ledger.rules import Account
 from billing.money import Money
+from core.web.pages import PageQuery
+from core.web.text import Line
+
+
+class TransactionFilter(PageQuery):
+    """Which transactions to list."""
+
+    kind: Line | None = Field(default=None, description="What they book, such as `payment_succeeded`.")
+    source: Line | None = Field(default=None, description="The id of what they book.")
+    customer_id: CustomerId | None = Field(default=None, description="Whose accounts they change.")
 
 
 class EntryRead(BaseModel):

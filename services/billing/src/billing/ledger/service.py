@@ -1,7 +1,9 @@
 """What is done with the books: they are added to, and read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from billing.ledger.models import BalanceView, TransactionView
@@ -36,8 +38,10 @@ class LedgerViews:
 
     queries: LedgerQueries
 
-    async def page(self, *, after: tuple[datetime, UUID] | None, limit: int) -> list[TransactionView]:
-        return await self.queries.page(after, limit)
+    async def page(
+        self, filters: Mapping[str, Any], *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[TransactionView]:
+        return await self.queries.page(filters, after, limit)
 
     async def balances(self) -> list[BalanceView]:
         return await self.queries.balances()

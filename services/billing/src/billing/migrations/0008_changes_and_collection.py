@@ -28,6 +28,7 @@ def upgrade(op: Operations) -> None:
 def _keep_balances(op: Operations) -> None:
     op.add_column("customers", sa.Column("balance_minor", sa.BigInteger(), server_default=_ZERO, nullable=False))
     op.create_check_constraint(op.f("ck_customers_balance"), "customers", "balance_minor >= 0")
+    op.create_index(op.f("ix_customers_created_at_id"), "customers", ["created_at", "id"])
     op.create_table(
         "balance_transactions",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -67,6 +68,7 @@ def _change_subscriptions(op: Operations) -> None:
     op.create_foreign_key(
         op.f("fk_subscriptions_next_price_id_prices"), "subscriptions", "prices", ["next_price_id"], ["id"]
     )
+    op.create_index(op.f("ix_subscriptions_created_at_id"), "subscriptions", ["created_at", "id"])
     op.create_index(
         "ix_subscriptions_due",
         "subscriptions",
@@ -144,6 +146,7 @@ def _collect_invoices(op: Operations) -> None:
         unique=True,
         postgresql_where=sa.text("reason = 'subscription_cycle'"),
     )
+    op.create_index(op.f("ix_invoices_created_at_id"), "invoices", ["created_at", "id"])
     op.create_index(
         "ix_invoices_next_attempt",
         "invoices",
@@ -156,8 +159,13 @@ def _collect_invoices(op: Operations) -> None:
         sa.Column("refunded_minor", sa.BigInteger(), server_default=_ZERO, nullable=False),
     ):
         op.add_column("payments", column)
+    op.add_column("payment_methods", sa.Column("removed_at", _INSTANT))
     op.create_check_constraint(op.f("ck_payments_refunded"), "payments", "refunded_minor BETWEEN 0 AND amount_minor")
     op.create_index(op.f("ix_payments_created_at_id"), "payments", ["created_at", "id"])
+    op.create_index(
+        op.f("ix_ledger_transactions_kind_created_at_id"), "ledger_transactions", ["kind", "created_at", "id"]
+    )
+    op.create_index(op.f("ix_ledger_transactions_source"), "ledger_transactions", ["source"])
     op.add_column("sandbox_charges", sa.Column("fee_minor", sa.BigInteger(), server_default=_ZERO, nullable=False))
 
 
@@ -196,7 +204,7 @@ _DOCUMENTS = (
     """,
     *(
         f"""
-        CREATE TRIGGER unchanged BEFORE UPDATE OR DELETE ON {table}
+        CREATE TRIGGER unchanged BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
         FOR EACH STATEMENT EXECUTE FUNCTION keep_unchanged()
         """
         for table in ("prices", "balance_transactions")

@@ -42,6 +42,7 @@ def _create_refunds(op: Operations) -> None:
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_refunds_customer_id_customers")),
         sa.ForeignKeyConstraint(["payment_id"], ["payments.id"], name=op.f("fk_refunds_payment_id_payments")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refunds")),
+        sa.UniqueConstraint("credit_note_id", name=op.f("uq_refunds_credit_note_id")),
         sa.UniqueConstraint("request_key", name=op.f("uq_refunds_request_key")),
     )
     op.create_index(op.f("ix_refunds_created_at_id"), "refunds", ["created_at", "id"])
@@ -168,6 +169,9 @@ def _create_test_clock(op: Operations) -> None:
 
 # A credit note is a document from its first moment.
 _DOCUMENTS = tuple(
-    f"CREATE TRIGGER unchanged BEFORE UPDATE OR DELETE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION keep_unchanged()"
+    f"""
+    CREATE TRIGGER unchanged BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+    FOR EACH STATEMENT EXECUTE FUNCTION keep_unchanged()
+    """
     for table in ("credit_notes", "credit_note_lines")
 )

@@ -11,7 +11,7 @@ from billing.customers.service import Customers
 from billing.invoices.announcements import ANNOUNCED_AS, InvoiceState
 from billing.invoices.models import Invoice, InvoiceLine, InvoiceReason, InvoiceView
 from billing.invoices.repository import InvoiceRepository
-from billing.invoices.rules import Item, number, taxes
+from billing.invoices.rules import Item, Totals, as_it_stands, number
 from billing.ledger.rules import (
     Posting,
     balance_applied,
@@ -77,20 +77,44 @@ class Invoices:
             period_end=items[-1].period_end,
             created_at=self.clock.now(),
         )
-        lines = _lines(invoice.id, items)
-        await self.repository.add(invoice, lines)
-        await self._finalize(invoice, lines, customer)
+        await self.repository.add(invoice)
+        lines = [line_of(invoice.id, position, item) for position, item in enumerate(items)]
+        await self.finalize(invoice, lines, customer)
         return invoice
+
+    async def finalize(self, invoice: Invoice, lines: Sequence[InvoiceLine], customer: Customer) -> None:
+        """Makes a document of a draft with its lines, of a customer who is locked, in their own currency."""
+        totals = Totals.of([(line.tax_rate, line.net_minor) for line in lines], balance_minor=customer.balance_minor)
+        for line, tax_minor in zip(lines, totals.taxes_minor, strict=True):
+            line.tax_minor = tax_minor
+        await self.repository.put_lines(lines)
+        invoice.subtotal_minor = totals.subtotal_minor
+        invoice.tax_minor = totals.tax_minor
+        invoice.total_minor = totals.total_minor
+        invoice.balance_applied_minor = totals.balance_applied_minor
+        invoice.amount_due_minor = totals.amount_due_minor
+        invoice.seller = self.seller
+        invoice.buyer = {"customer_id": format_id("cus", customer.id), "user_id": format_id("usr", customer.user_id)}
+        invoice.finalized_at = invoice.due_at = self.clock.now()
+        invoice.number = await self.next_number(self.series)
+        invoice.status = "open"
+        await self._moved(invoice)
+        await self._book(invoice, invoice_finalized, net_minor=invoice.subtotal_minor, tax_minor=invoice.tax_minor)
+        if applied := invoice.balance_applied_minor:
+            posted = await self._post(balance_applied, invoice, applied)
+            await self.customers.credit(customer, -applied, kind=posted.kind, source=posted.source)
+        if not invoice.amount_due_minor:
+            await self.mark_paid(invoice)
 
     async def payable(self, invoice_id: UUID, customer: Customer) -> Invoice:
         """An invoice of this customer that waits for its money; nobody else changes it until the transaction ends.
 
         Raises:
-            InvoiceNotFound: the customer has no such invoice.
-            InvalidTransition: it is paid, void or a draft.
+            InvoiceNotFound: the customer has no such invoice, or it is a draft.
+            InvalidTransition: it is paid or void.
         """
         invoice = await self.locked(invoice_id)
-        if invoice.customer_id != customer.id:
+        if invoice.customer_id != customer.id or invoice.status == "draft":
             raise InvoiceNotFound
         if invoice.status not in {"open", "uncollectible"}:
             raise InvalidTransition(f"The invoice is {invoice.status}.")
@@ -137,6 +161,11 @@ class Invoices:
         invoice.attempts += 1
         invoice.first_failed_at = invoice.first_failed_at or self.clock.now()
         invoice.next_attempt_at = until
+        await self.repository.flush()
+
+    async def leave(self, invoice: Invoice) -> None:
+        """Tries it no more by itself; it stays owed."""
+        invoice.next_attempt_at = None
         await self.repository.flush()
 
     async def write_off(self, invoice: Invoice) -> None:
@@ -187,7 +216,7 @@ class Invoices:
 
     async def view(self, invoice_id: UUID) -> InvoiceView:
         """The invoice as it is read, with what this transaction has changed."""
-        return await self.repository.view(invoice_id)
+        return as_it_stands(await self.repository.view(invoice_id))
 
     async def latest_of(self, subscription_id: UUID) -> InvoiceView | None:
         """The last invoice of a subscription, with what this transaction has changed."""
@@ -203,27 +232,6 @@ class Invoices:
         for invoice in invoices:
             await self._announce(invoice)
         return [invoice.id for invoice in invoices]
-
-    async def _finalize(self, invoice: Invoice, lines: Sequence[InvoiceLine], customer: Customer) -> None:
-        now = self.clock.now()
-        invoice.subtotal_minor = sum(line.net_minor for line in lines)
-        invoice.tax_minor = sum(line.tax_minor for line in lines)
-        invoice.total_minor = invoice.subtotal_minor + invoice.tax_minor
-        # Of a negative total all goes to the balance.
-        invoice.balance_applied_minor = min(customer.balance_minor, invoice.total_minor)
-        invoice.amount_due_minor = invoice.total_minor - invoice.balance_applied_minor
-        invoice.seller = self.seller
-        invoice.buyer = {"customer_id": format_id("cus", customer.id), "user_id": format_id("usr", customer.user_id)}
-        invoice.number = await self.next_number(self.series)
-        invoice.status = "open"
-        invoice.finalized_at = invoice.due_at = now
-        await self._moved(invoice)
-        await self._book(invoice, invoice_finalized, net_minor=invoice.subtotal_minor, tax_minor=invoice.tax_minor)
-        if applied := invoice.balance_applied_minor:
-            posted = await self._post(balance_applied, invoice, applied)
-            await self.customers.credit(customer, -applied, kind=posted.kind, source=posted.source)
-        if not invoice.amount_due_minor:
-            await self.mark_paid(invoice)
 
     async def _book(self, invoice: Invoice, posting: Callable[..., Posting], **amounts: int) -> Posting:
         source = format_id("inv", invoice.id)
@@ -259,22 +267,19 @@ class Invoices:
         await self.events.emit(type_, subject=state.id, sequence=invoice.sequence, data=state)
 
 
-def _lines(invoice_id: UUID, items: Sequence[Item]) -> list[InvoiceLine]:
-    shares = taxes([(item.tax_rate, item.net_minor) for item in items])
-    return [
-        InvoiceLine(
-            id=new_id(),
-            invoice_id=invoice_id,
-            position=position,
-            description=item.description,
-            quantity=item.quantity,
-            unit_amount=item.unit_amount,
-            net_minor=item.net_minor,
-            tax_rate=item.tax_rate,
-            tax_minor=tax_minor,
-            proration=item.proration,
-            period_start=item.period_start,
-            period_end=item.period_end,
-        )
-        for position, (item, tax_minor) in enumerate(zip(items, shares, strict=True))
-    ]
+def line_of(invoice_id: UUID, position: int, item: Item) -> InvoiceLine:
+    """What is stored of an item; its tax depends on the other lines, and comes when the invoice is finalized."""
+    return InvoiceLine(
+        id=new_id(),
+        invoice_id=invoice_id,
+        position=position,
+        description=item.description,
+        quantity=item.quantity,
+        unit_amount=item.unit_amount,
+        net_minor=item.net_minor,
+        tax_rate=item.tax_rate,
+        tax_minor=0,
+        proration=item.proration,
+        period_start=item.period_start,
+        period_end=item.period_end,
+    )
