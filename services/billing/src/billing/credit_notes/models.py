@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.payments.models import RefundStatus
 from billing.tables import Base
 from core.ids import TypeId
 
@@ -63,3 +65,41 @@ class CreditNoteLine(Base):
     net_minor: Mapped[int]
     tax_rate: Mapped[Decimal]
     tax_minor: Mapped[int]
+
+
+class CreditNoteLineView(BaseModel):
+    """A line as it is read with its credit note."""
+
+    id: UUID
+    invoice_line_id: UUID
+    description: str
+    net_minor: int
+    tax_rate: Decimal
+    tax_minor: int
+
+
+class RefundOfView(BaseModel):
+    """What a credit note gives back to the payer."""
+
+    id: UUID
+    status: RefundStatus
+    failure_code: str | None
+
+
+class CreditNoteView(BaseModel):
+    """A credit note with its lines and its refund."""
+
+    id: UUID
+    invoice_id: UUID
+    customer_id: UUID
+    number: str
+    currency: str
+    reason: str
+    subtotal_minor: int
+    total_minor: int
+    applied_minor: int
+    credit_minor: int
+    refund_minor: int
+    created_at: datetime
+    lines: list[CreditNoteLineView]
+    refund: RefundOfView | None

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,6 +13,8 @@ from billing.tables import Base
 from core.ids import TypeId
 
 RefundId = Annotated[UUID, TypeId("rfd")]
+# Credit notes stand above: a refund names one and knows no more of it.
+CreditNoteId = Annotated[UUID, TypeId("crn")]
 
 
 class Refund(Base):
@@ -26,8 +29,8 @@ class Refund(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.id"), index=True)
-    # Credit notes stand above; None: what is given back was the customer's balance.
-    credit_note_id: Mapped[UUID | None] = mapped_column(ForeignKey("credit_notes.id"))
+    # A credit note has one at most; None: what is given back was the customer's balance.
+    credit_note_id: Mapped[UUID | None] = mapped_column(ForeignKey("credit_notes.id"), unique=True)
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"), index=True)
     amount_minor: Mapped[int]
     currency: Mapped[str]
@@ -38,3 +41,18 @@ class Refund(Base):
     sequence: Mapped[int]
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+
+
+class RefundView(BaseModel):
+    """A refund as it is read."""
+
+    id: UUID
+    payment_id: UUID
+    credit_note_id: UUID | None
+    customer_id: UUID
+    amount_minor: int
+    currency: str
+    status: RefundStatus
+    failure_code: str | None
+    created_at: datetime
+    settled_at: datetime | None

@@ -1,0 +1,8 @@
+"""What is done to correct a finalized invoice."""
+
+from billing.credit_notes.service.notes import CreditNoteNotFound, CreditNotes
+from billing.credit_notes.service.orders import Order
+from billing.credit_notes.service.steps import Begin, Crediting
+from billing.credit_notes.service.views import CreditNoteViews
+
+__all__ = ["Begin", "CreditNoteNotFound", "CreditNoteViews", "CreditNotes", "Crediting", "Order"]
