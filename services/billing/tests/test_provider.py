@@ -1,5 +1,6 @@
 """The provider port and the sandbox behind it: called outside of transactions, charged once by its own books."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -76,3 +77,66 @@ async def test_a_token_that_stands_for_nothing_is_refused(provider, subtests):
     for unknown in ("pm_card_mars", "pm_sandbox_fail_n_0", "pm_sandbox_fail_n_22", "pm_card_visa/x"):
         with subtests.test(unknown=unknown), pytest.raises(PaymentMethodRefused):
             await provider.attach(unknown, method_id=uuid4())
+
+
+async def test_what_a_charge_costs_is_a_rate_of_what_came_in(provider):
+    kept = [await provider.attach(card, method_id=uuid4()) for card in ("pm_card_visa", "pm_sandbox_async_ok")]
+    for amount, fee in ((1, 0), (33, 0), (34, 1), (100, 2), (1000, 15)):
+        for card in kept:
+            payment_id, asked = uuid4(), CHARGE | {"amount_minor": amount}
+            await provider.charge(payment_id, reference=card.reference, **asked)
+            assert await provider.fetch(payment_id) == Outcome("succeeded", fee_minor=fee)
+    declined = await provider.attach("pm_card_visa_chargeDeclined", method_id=uuid4())
+    assert (await provider.charge(uuid4(), reference=declined.reference, **CHARGE)).fee_minor == 0
+
+
+DECLINES = {
+    "pm_card_visa_chargeDeclined": Outcome("failed", "generic_decline", retryable=True),
+    "pm_card_visa_chargeDeclinedInsufficientFunds": Outcome("failed", "insufficient_funds", retryable=True),
+    "pm_card_visa_chargeDeclinedLostCard": Outcome("failed", "lost_card", retryable=False),
+    "pm_card_chargeCustomerFail": Outcome("failed", "generic_decline", retryable=True),
+}
+
+
+async def test_it_says_whether_another_attempt_may_succeed(provider, subtests):
+    for token, declined in DECLINES.items():
+        with subtests.test(token=token):
+            card = await provider.attach(token, method_id=uuid4())
+            payment_id = uuid4()
+            assert await provider.charge(payment_id, reference=card.reference, **CHARGE) == declined
+            assert await provider.fetch(payment_id) == declined
+
+
+async def test_a_charge_that_was_declined_does_not_arrive_later(provider):
+    card = await provider.attach("pm_sandbox_async_ok", method_id=uuid4())
+    await provider.detach(card.reference)
+    payment_id = uuid4()
+    await provider.charge(payment_id, reference=card.reference, **CHARGE)
+    assert (await provider.fetch(payment_id)).status == "failed"
+
+
+async def test_its_books_are_read_page_by_page_from_an_instant_on(provider):
+    card = await provider.attach("pm_card_visa", method_id=uuid4())
+    before = datetime.now(UTC)
+    payments = [uuid4() for _ in range(3)]
+    for payment_id in payments:
+        await provider.charge(payment_id, reference=card.reference, **CHARGE)
+    refund_id = uuid4()
+    await provider.refund(refund_id, payment_id=payments[0], amount_minor=400, currency="EUR")
+    lines, page = [], await provider.list_since(before, limit=3)
+    while page:
+        lines += page
+        page = await provider.list_since(page[-1].created_at, after=page[-1].id, limit=3)
+    assert [(each.kind, each.id, each.payment_id) for each in lines] == [
+        *(("charge", payment_id, payment_id) for payment_id in payments),
+        ("refund", refund_id, payments[0]),
+    ]
+    assert [(each.status, each.amount_minor, each.fee_minor, each.currency) for each in lines] == [
+        *[("succeeded", 1000, 15, "EUR")] * 3,
+        ("succeeded", 400, 0, "EUR"),
+    ]
+    assert await provider.list_since(lines[-1].created_at + timedelta(microseconds=1)) == []
+
+
+async def test_the_sandbox_moves_no_money(provider):
+    assert (provider.name, provider.moves_money) == ("sandbox", False)

@@ -34,6 +34,8 @@ class PaymentMethod(Base):
     last4: Mapped[str]
     is_default: Mapped[bool]
     created_at: Mapped[datetime]
+    # Since when it is nobody's any more: the row stays until the provider has given the method up, too.
+    removed_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class Payment(Base):
@@ -108,6 +110,24 @@ class SandboxDetachment(Base):
     __tablename__ = "sandbox_detachments"
 
     reference: Mapped[str] = mapped_column(primary_key=True)
+
+
+class PaymentView(BaseModel):
+    """A payment as it is read by who keeps the books."""
+
+    id: UUID
+    invoice_id: UUID
+    customer_id: UUID
+    payment_method_id: UUID | None
+    status: PaymentStatus
+    decline_code: str | None
+    automatic: bool
+    amount_minor: int
+    fee_minor: int
+    refunded_minor: int
+    currency: str
+    created_at: datetime
+    settled_at: datetime | None
 
 
 class PaymentMethodView(BaseModel):

@@ -1,12 +1,27 @@
-"""What payment methods look like on the wire."""
+"""What payment methods and payments look like on the wire."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import BaseModel, Field, StrictBool
 
-from billing.payments.models import PaymentMethod, PaymentMethodId, PaymentMethodView
+from billing.customers.models import CustomerId
+from billing.money import Money
+from billing.payments.models import (
+    PaymentId,
+    PaymentMethod,
+    PaymentMethodId,
+    PaymentMethodView,
+    PaymentStatus,
+    PaymentView,
+)
+from core.ids import TypeId
+from core.web.pages import PageQuery
 from core.web.text import Line
+
+# Invoices stand above: a payment names one and knows no more of it.
+InvoiceId = Annotated[UUID, TypeId("inv")]
 
 
 class PaymentMethodCreate(BaseModel, extra="forbid"):
@@ -30,3 +45,48 @@ class PaymentMethodRead(BaseModel, from_attributes=True):
     @classmethod
     def of(cls, method: PaymentMethod | PaymentMethodView) -> Self:
         return cls.model_validate(method)
+
+
+class PaymentQuery(PageQuery):
+    """Which payments to list."""
+
+    invoice_id: InvoiceId | None = Field(default=None, description="Attempts to collect this invoice.")
+    customer_id: CustomerId | None = Field(default=None, description="Attempts to collect an invoice of this customer.")
+    status: PaymentStatus | None = Field(default=None, description="What has become of it.")
+
+
+class PaymentRead(BaseModel):
+    """An attempt to collect an invoice."""
+
+    id: PaymentId
+    invoice_id: InvoiceId
+    customer_id: CustomerId
+    payment_method_id: PaymentMethodId | None = Field(description="Null once the method is removed.")
+    status: PaymentStatus
+    decline_code: str | None
+    automatic: bool = Field(description="Whether nobody asked for it, as when a period begins.")
+    amount: Money
+    fee: Money = Field(description="What the payment provider kept for itself.")
+    refunded: Money = Field(description="What was given back, or is about to be.")
+    created_at: datetime
+    settled_at: datetime | None
+
+    @classmethod
+    def of(cls, payment: PaymentView) -> Self:
+        def money(minor: int) -> Money:
+            return Money(amount=minor, currency=payment.currency)
+
+        return cls(
+            id=payment.id,
+            invoice_id=payment.invoice_id,
+            customer_id=payment.customer_id,
+            payment_method_id=payment.payment_method_id,
+            status=payment.status,
+            decline_code=payment.decline_code,
+            automatic=payment.automatic,
+            amount=money(payment.amount_minor),
+            fee=money(payment.fee_minor),
+            refunded=money(payment.refunded_minor),
+            created_at=payment.created_at,
+            settled_at=payment.settled_at,
+        )

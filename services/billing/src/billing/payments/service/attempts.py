@@ -12,9 +12,15 @@ from billing.payments.provider import Outcome
 from billing.payments.repository import PaymentRepository
 from billing.payments.rules import supersedes
 from core.clock import Clock
-from core.errors import Conflict, PaymentFailed
+from core.errors import Conflict, NotFound, PaymentFailed
 from core.events import Events
 from core.ids import format_id, new_id
+
+
+class PaymentNotFound(NotFound):
+    """There is no such payment."""
+
+    code = "payment_not_found"
 
 
 class PaymentInProgress(Conflict):
@@ -85,6 +91,10 @@ class Payments:
         """A payment that is on record."""
         return await self.repository.payment(payment_id)
 
+    async def find(self, payment_id: UUID) -> Payment | None:
+        """The same, if it is."""
+        return await self.repository.find(payment_id)
+
     async def locked(self, payment_id: UUID) -> Payment:
         """The same, as it is now; nobody else settles it until the transaction ends."""
         return await self.repository.locked(payment_id)
@@ -101,6 +111,10 @@ class Payments:
     async def is_under_way(self, invoice_id: UUID) -> bool:
         """Whether an invoice that is locked has an attempt whose outcome is not known."""
         return await self.repository.processing(invoice_id) is not None
+
+    async def is_last(self, payment: Payment) -> bool:
+        """Whether no other attempt to collect its invoice, which is locked, has begun since."""
+        return await self.repository.last_of(payment.invoice_id) == payment.id
 
     async def of_request(self, request_key: UUID) -> Payment | None:
         """The payment that a request has begun."""

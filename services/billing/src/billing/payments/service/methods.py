@@ -12,7 +12,8 @@ from billing.payments.provider import Provider
 from billing.payments.repository import PaymentQueries, PaymentRepository
 from core.clock import Clock
 from core.errors import Conflict, NotFound
-from core.ids import new_id
+from core.events import Events
+from core.ids import format_id, new_id
 
 
 class PaymentMethodNotFound(NotFound):
@@ -34,6 +35,7 @@ class PaymentMethods:
     repository: PaymentRepository
     customers: Customers
     provider: Provider
+    events: Events
     clock: Clock
 
     async def add(self, *, user_id: UUID, provider_token: str, default: bool, request_key: UUID) -> PaymentMethod:
@@ -65,10 +67,28 @@ class PaymentMethods:
             # The provider has it by now: the closing detaches it there before it is forgotten here.
             await self.customers.go_on_closing(customer)
             raise CustomerClosed
+        if becomes_default:
+            await self._try_again(customer)
+        return method
+
+    async def make_default(self, method_id: UUID, *, user_id: UUID) -> PaymentMethod:
+        """Charges a method from now on, and at once for what is past due.
+
+        Raises:
+            PaymentMethodNotFound: the user has no such method.
+            CustomerClosed: the account is closed, or about to be.
+        """
+        customer = await self.customers.buying(user_id)
+        method = await self.chosen(customer, method_id)
+        if not method.is_default:
+            await self.repository.clear_default(customer.id)
+            method.is_default = True
+            await self.repository.flush()
+        await self._try_again(customer)
         return method
 
     async def of(self, customer_id: UUID) -> Sequence[PaymentMethod]:
-        """All that a customer can pay with."""
+        """All of a customer that the provider may have, those that were removed included."""
         return await self.repository.methods(customer_id)
 
     async def remove(self, customer_id: UUID) -> None:
@@ -92,12 +112,28 @@ class PaymentMethods:
             raise PaymentMethodRequired("Add a payment method, or name one.")
         return method
 
+    async def _try_again(self, customer: Customer) -> None:
+        """Has what is past due collected with the new default, after the commit: collection stands above."""
+        customer_id = format_id("cus", customer.id)
+        await self.events.emit("customer.retry_due", subject=f"{customer_id}/retry", data={"id": customer_id})
+
 
 @dataclass(frozen=True, slots=True)
 class PaymentMethodViews:
     """What customers read of their payment methods."""
 
     queries: PaymentQueries
+
+    async def method(self, method_id: UUID, *, user_id: UUID) -> PaymentMethodView:
+        """One of them.
+
+        Raises:
+            PaymentMethodNotFound: the user has no such method.
+        """
+        method = await self.queries.method(method_id, user_id)
+        if method is None:
+            raise PaymentMethodNotFound
+        return method
 
     async def methods(
         self, *, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int
