@@ -6,7 +6,7 @@ import json
 import pytest
 
 from billing.closing.service import Closing
-from billing.payments.provider import Outcome, Sandbox
+from billing.payments.provider import Outcome, RefundOutcome, Sandbox
 from core.errors import Unavailable
 from core.ids import parse_id
 from core.testing import problem
@@ -264,6 +264,64 @@ async def test_a_payment_that_is_under_way_is_booked_before_the_answer(
     assert await on_record(buyer) == PAID
     owed = "SELECT sum(amount_minor)::int FROM ledger_entries WHERE customer_id = $1"
     assert await rows(owed, customer["id"]) == [{"sum": 0}]
+
+
+async def test_a_refund_that_is_under_way_is_booked_before_the_answer(
+    payer, bookkeeper, paid, ask, closed, looked_after, balanced, monkeypatch
+):
+    async def not_yet(*_, **__):
+        return RefundOutcome("processing")
+
+    invoice = await paid(payer, "1 1000 0.2")
+    lines = [{"invoice_line_id": invoice["lines"][0]["id"], "net_amount": {"amount": 1000, "currency": "EUR"}}]
+    part = {"amount": 900, "currency": "EUR"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Sandbox, "refund", not_yet)
+        body = {"invoice_id": invoice["id"], "lines": lines, "reason": "Returned", "refund_amount": part}
+        note = (await bookkeeper.post("/v1/credit-notes", body)).json()
+        await ask(payer)
+        await looked_after(payer, 2)
+    customer = await closed(payer)
+    refund = (await bookkeeper.get(f"/v1/refunds/{note['refund']['id']}")).json()
+    assert refund["status"] == "succeeded"
+    # The rest is owed to them still.
+    assert customer["balance_minor"] == 300
+    await balanced(invoice["customer_id"])
+
+
+@pytest.mark.parametrize(("before", "after", "balance"), [(3, 1, True), (1, 3, False)])
+async def test_what_waits_for_an_invoice_is_given_back_and_never_asked_for(
+    payer, price, ask, closed, rows, balanced, before, after, balance
+):
+    subscription = await payer.subscribe(price, quantity=before)
+    change = {"quantity": after, "proration": "next_invoice"}
+    assert (await payer.patch(f"/v1/subscriptions/{subscription['id']}", change)).status_code == 200
+    assert len(
+        await rows("SELECT 1 FROM pending_items WHERE subscription_id = $1", parse_id("sub", subscription["id"]))
+    )
+    await ask(payer)
+    customer = await closed(payer)
+    assert (customer["balance_minor"] > 0) is balance
+    for table in ("pending_items", "subscription_changes"):
+        left = f"SELECT 1 FROM {table} WHERE subscription_id = $1"  # noqa: S608 - ours
+        assert await rows(left, parse_id("sub", subscription["id"])) == []
+    assert {each["status"] for each in (await payer.get("/v1/invoices")).json()["data"]} == {"paid"}
+    await balanced(subscription["customer_id"])
+
+
+async def test_what_was_behind_is_voided_and_what_was_given_up_stays_so(
+    payer, price, make_price, bookkeeper, ask, closed, renew, rows, balanced
+):
+    subscriptions = [await payer.subscribe(price), await payer.subscribe(await make_price())]
+    await rows("UPDATE payment_methods SET is_default = false")
+    behind, given_up = [await renew(each) for each in subscriptions]
+    assert (await bookkeeper.post(f"/v1/invoices/{given_up}/mark-uncollectible")).status_code == 200
+    await ask(payer)
+    await closed(payer)
+    left = "SELECT status, next_attempt_at FROM invoices WHERE id = $1"
+    read = [await rows(left, parse_id("inv", each)) for each in (behind, given_up)]
+    assert read == [[{"status": status, "next_attempt_at": None}] for status in ("void", "uncollectible")]
+    await balanced(subscriptions[0]["customer_id"])
 
 
 async def test_what_was_not_charged_before_is_not_charged_after(payer, price, ask, closed, crash, on_record):

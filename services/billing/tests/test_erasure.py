@@ -12,8 +12,13 @@ pytestmark = pytest.mark.usefixtures("polled_often")
 NAME, EMAIL = "Zebedee Quillfeather", "zebedee@quillfeather.example"
 # Where the ids of customer and user may still be found, beside what the README says of each.
 IDS_STAY = {
+    ("balance_transactions", "customer_id"),
+    ("credit_notes", "buyer"),
+    ("credit_notes", "customer_id"),
     ("customers", "id"),
+    ("entitlements", "customer_id"),
     ("customers", "user_id"),
+    ("idempotency_keys", "body"),
     ("inbox", "data"),
     ("inbox", "subject"),
     ("inbox_sequences", "subject"),
@@ -22,6 +27,7 @@ IDS_STAY = {
     ("ledger_entries", "customer_id"),
     ("outbox", "data"),
     ("outbox", "subject"),
+    ("refunds", "customer_id"),
     ("subscriptions", "customer_id"),
 }
 # The books of the provider, which are its own.
@@ -50,7 +56,7 @@ def found(rows):
 
 
 @pytest.fixture
-async def leaver(person, price, make_price):
+async def leaver(person, make_price, bookkeeper, renew, tell, rows):
     """Somebody who has left their name and address wherever a caller can type, and has bought, owed and failed to."""
     somebody = person()
     somebody.headers.update({"User-Agent": NAME, "X-Request-ID": "zebedee-quillfeather", "Referer": EMAIL})
@@ -62,9 +68,25 @@ async def leaver(person, price, make_price):
         assert problem(refused) == (422, "payment_method_refused")
     methods = {each["last4"]: each["id"] for each in (await somebody.get("/v1/payment-methods")).json()["data"]}
     for terms, last4 in (({}, "4242"), ({}, "0002"), ({"trial_days": 14}, "4242")):
-        order = {"price_id": (await make_price(**terms))["id"], "payment_method_id": methods[last4]}
-        await somebody.post("/v1/subscriptions", order, key=next(keys))
+        price = await make_price(**terms)
+        await rows(
+            """UPDATE plans SET entitlements = '{"seats": 3}' WHERE id = $1""", parse_id("plan", price["plan_id"])
+        )
+        order = {"price_id": price["id"], "payment_method_id": methods[last4]}
+        bought = (await somebody.post("/v1/subscriptions", order, key=next(keys))).json()
+        if bought["status"] == "active":
+            path, change = f"/v1/subscriptions/{bought['id']}", {"quantity": 2, "proration": "next_invoice"}
+            assert (await somebody.patch(path, change, key=next(keys))).status_code == 200
+            assert (await somebody.post(f"{path}/cancel", {"when": "period_end"}, key=next(keys))).status_code == 200
+            await tell("charge.succeeded", {"id": bought["latest_invoice"]["last_payment"]["id"]})
+        if bought["status"] == "incomplete":
+            await renew(bought)
     await somebody.get("/v1/invoices", name=NAME)
+    (paid,) = [each for each in (await somebody.get("/v1/invoices")).json()["data"] if each["status"] == "paid"]
+    lines = [{"invoice_line_id": paid["lines"][0]["id"], "net_amount": {"amount": 500, "currency": "EUR"}}]
+    back = {"refund_amount": {"amount": 200, "currency": "EUR"}}
+    body = {"invoice_id": paid["id"], "lines": lines, "reason": "Returned", **back}
+    assert (await bookkeeper.post("/v1/credit-notes", body)).status_code == 201
     return somebody
 
 
@@ -80,6 +102,7 @@ async def test_nothing_is_left_of_who_left_but_what_the_law_asks_for(shop, leave
     assert await found(*cards) > {
         ("payments", "reference"),
         ("payment_methods", "id"),
+        ("subscription_changes", "terms"),
         ("subscriptions", "payment_method_id"),
     }
     assert await found(leaver.subject) > {("idempotency_keys", "scope")}
@@ -102,8 +125,8 @@ async def test_the_documents_stay_as_they_were(shop, leaver, told, becomes, rows
     await shop.bus.publish([told(leaver, "user.erasure_requested", 5)])
     await becomes(lambda: rows("SELECT 1 FROM customers WHERE user_id = $1 AND closed_at IS NOT NULL", user_id))
     after = await rows(kept, user_id)
-    assert [each["status"] for each in after] == ["paid", "void"]
-    moved = {"status", "sequence"}
+    assert [each["status"] for each in after] == ["paid", "void", "void"]
+    moved = {"status", "sequence", "next_attempt_at"}
     stayed = [
         [{name: each[name] for name in each.keys() - moved} for each in each_time] for each_time in (before, after)
     ]

@@ -10,6 +10,7 @@ from billing.collection import dependencies as collection
 from billing.customers import dependencies as customers
 from billing.payments import dependencies as payments
 from billing.payments.provider import Provider
+from billing.refunds import dependencies as refunds
 from billing.settings import Settings
 from billing.subscriptions import dependencies as subscriptions
 from core.dependencies import Session
@@ -23,6 +24,8 @@ def build(session: Session, resources: Resources) -> Closing:
         customers=customers.build(session, resources),
         methods=payments.build_methods(session, resources),
         collection=collection.build(session, resources),
+        refunds=refunds.build(session, resources),
+        invoicing=subscriptions.build_invoicing(session, resources),
         standing=subscriptions.build_standing(session, resources),
         forget_answers=partial(Claims(resources.database).forget_caller, session),
         retry_after=timedelta(seconds=resources.settings_as(Settings).settle_after_s),

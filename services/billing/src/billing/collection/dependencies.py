@@ -1,4 +1,4 @@
-"""How collection is built: in a transaction, around the provider, or for a reminder."""
+"""How collection is built: in a transaction, around the provider, or where nobody waits for the answer."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from billing.collection.service import Begin, Collecting, Collection, Follower, Settlement
+from billing.collection.service import Begin, Collecting, Collection, Follower, Unattended, Waiving
 from billing.customers import dependencies as customers
 from billing.invoices import dependencies as invoices
 from billing.ledger import dependencies as ledger
@@ -41,9 +41,9 @@ def build_collecting(session: Session, resources: Resources) -> Collecting:
     return Collecting(_begin(resources), resources[Provider], build(session, resources))
 
 
-def build_settlement(resources: Resources) -> Settlement:
-    """What a reminder does, in transactions of its own."""
-    return Settlement(_begin(resources), resources[Provider])
+def build_unattended(resources: Resources) -> Unattended:
+    """What is collected without a request, in transactions of its own."""
+    return Unattended(_begin(resources), resources[Provider])
 
 
 def _begin(resources: Resources) -> Begin:
@@ -59,4 +59,9 @@ async def _collecting(session: Session, resources: ResourcesDep) -> Collecting:
     return build_collecting(session, resources)
 
 
+async def _waiving(session: Session, resources: ResourcesDep) -> Waiving:
+    return Waiving(build(session, resources))
+
+
+WaivingDep = Annotated[Waiving, Depends(_waiving)]
 CollectingDep = Annotated[Collecting, Depends(_collecting)]

@@ -1,5 +1,6 @@
 """What is written about the collection of an invoice before the provider is asked, and after."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -9,11 +10,11 @@ from billing.customers.models import Customer
 from billing.customers.service import Customers
 from billing.invoices.models import Invoice
 from billing.invoices.service import Invoices
-from billing.ledger.rules import fee_taken, payment_succeeded, payment_succeeded_late
+from billing.ledger.rules import Posting, fee_taken, payment_succeeded, payment_succeeded_late
 from billing.ledger.service import Ledger
 from billing.payments.models import Payment, PaymentMethod
 from billing.payments.provider import Outcome
-from billing.payments.service import PaymentMethods, Payments
+from billing.payments.service import PaymentMethodRequired, PaymentMethods, Payments
 from core.idempotency import IdempotencyKeyReused
 from core.ids import format_id
 
@@ -34,6 +35,14 @@ class Follower(Protocol):
 
     async def given_up(self, invoice: Invoice) -> None:
         """There will be none: the last one failed, or the provider says that no other can succeed."""
+        ...
+
+    async def voided(self, invoice: Invoice) -> None:
+        """Nobody asks for an invoice any more."""
+        ...
+
+    async def method_of(self, invoice: Invoice) -> UUID | None:
+        """What it is to be paid with; None: whatever is the customer's default."""
         ...
 
 
@@ -73,6 +82,53 @@ class Collection:
         method = await self.methods.chosen(customer, payment_method_id)
         return await self.begin_with(invoice, method, request_key=request_key)
 
+    async def begin_automatic(self, invoice: Invoice, customer: Customer) -> Payment | None:
+        """Puts a payment that nobody asked for on record; without anything to pay with, an attempt that has failed.
+
+        Of what is paid already, nothing. The customer is locked; the invoice is locked or new, and has no other payment
+        in progress.
+        """
+        if invoice.status != "open":
+            return None
+        try:
+            method = await self.methods.chosen(customer, await self.follower.method_of(invoice))
+        except PaymentMethodRequired:
+            await self.missed(invoice)
+            return None
+        return await self.begin_with(invoice, method, request_key=None, automatic=True)
+
+    async def begin_due(self, invoice_id: UUID) -> Payment | None:
+        """The same for the next attempt of an invoice, if it is due: it may have been paid, or tried, a moment ago."""
+        invoice, customer = await self._locked(invoice_id)
+        is_due = invoice.next_attempt_at is not None and invoice.next_attempt_at <= self.invoices.clock.now()
+        if not is_due or customer.closing_at is not None or await self.payments.is_under_way(invoice_id):
+            return None
+        return await self.begin_automatic(invoice, customer)
+
+    async def behind(self, customer_id: UUID) -> list[UUID]:
+        """The invoices of a customer that an attempt has failed for, and that another will be made for."""
+        customer = await self.customers.by_id(customer_id)
+        return [invoice.id for invoice in await self.invoices.open(customer.id) if invoice.next_attempt_at is not None]
+
+    async def begin_early(self, invoice_id: UUID, *, request_key: UUID) -> Payment | None:
+        """Puts a payment of an invoice with the customer's new default on record, before the next attempt is due.
+
+        Its customer has asked for it by naming a new default, so that its failure has no consequences: the next attempt
+        stays due when it was. `request_key` names what it is an answer to, which may come twice.
+        """
+        invoice, customer = await self._locked(invoice_id)
+        begun = await self.payments.of_request(request_key)
+        if begun is not None:
+            return begun
+        is_behind = invoice.next_attempt_at is not None
+        if not is_behind or customer.closing_at is not None or await self.payments.is_under_way(invoice_id):
+            return None
+        try:
+            method = await self.methods.chosen(customer, None)
+        except PaymentMethodRequired:
+            return None
+        return await self.begin_with(invoice, method, request_key=request_key)
+
     async def begin_with(
         self, invoice: Invoice, method: PaymentMethod, *, request_key: UUID | None, automatic: bool = False
     ) -> Payment:
@@ -90,30 +146,27 @@ class Collection:
         )
 
     async def settle(self, payment: Payment, outcome: Outcome) -> Payment:
-        """Writes what became of a payment, and all that follows from it; a second time, nothing."""
+        """Writes what became of a payment, and all that follows from it; what is known already, once."""
         invoice, customer = await self._locked(payment.invoice_id)
         settled = await self.payments.locked(payment.id)
-        is_first = settled.status == "processing"
+        was_under_way = settled.status == "processing"
         if not await self.payments.record(settled, outcome):
             return settled
         if settled.status == "succeeded":
             await self._received(settled, invoice, customer)
-        elif settled.automatic and is_first:
-            await self.missed(invoice, is_hopeless=not outcome.retryable)
+        # From who leaves nothing is collected any more: the closing takes back what is open.
+        elif settled.automatic and customer.closing_at is None:
+            await self._failed(settled, invoice, is_hopeless=not outcome.retryable, is_first=was_under_way)
         return settled
 
-    async def missed(self, invoice: Invoice, *, is_hopeless: bool = False) -> None:
+    async def missed(self, invoice: Invoice) -> None:
         """Takes note that an attempt that nobody asked for has failed; the next one is put off, or there is none."""
-        if invoice.status != "open":
-            return
         first_failed_at = invoice.first_failed_at or self.invoices.clock.now()
-        following = next_attempt(first_failed_at=first_failed_at, failures=invoice.attempts + 1)
-        until = None if is_hopeless else following
+        until = next_attempt(first_failed_at=first_failed_at, failures=invoice.attempts + 1)
         await self.invoices.put_off(invoice, until=until)
         await self.follower.declined(invoice)
         if until is None:
-            await self.follower.given_up(invoice)
-            await self.invoices.write_off(invoice)
+            await self._abandon(invoice)
 
     async def give_up(self, customer: Customer) -> bool:
         """Takes back what a customer has not paid; False if there is some that a payment is under way for."""
@@ -130,19 +183,34 @@ class Collection:
         customer = await self.customers.by_id(await self.invoices.customer_of(invoice_id))
         return await self.invoices.locked(invoice_id), customer
 
+    async def _failed(self, payment: Payment, invoice: Invoice, *, is_hopeless: bool, is_first: bool) -> None:
+        """An attempt counts once, however much is told of it, and while nothing newer is known of its invoice."""
+        if is_first and invoice.status == "open":
+            await self.missed(invoice)
+        if is_hopeless and invoice.status == "open" and await self.payments.is_last(payment):
+            await self._abandon(invoice)
+
+    async def _abandon(self, invoice: Invoice) -> None:
+        await self.follower.given_up(invoice)
+        await self.invoices.write_off(invoice)
+
     async def _received(self, payment: Payment, invoice: Invoice, customer: Customer) -> None:
-        source, amounts = (
-            format_id("pay", payment.id),
-            {"currency": payment.currency, "amount_minor": payment.amount_minor},
-        )
-        if invoice.status in {"open", "uncollectible"} and invoice.remaining_minor == payment.amount_minor:
-            was_open = invoice.status == "open"
+        # What remains only ever shrinks, by credit notes: a payment is never less.
+        taken = invoice.remaining_minor if invoice.status in {"open", "uncollectible"} else 0
+        if taken:
             await self.invoices.mark_paid(invoice)
-            await self.ledger.post(payment_succeeded(source, customer_id=customer.id, **amounts))
-            if was_open:
-                await self.follower.paid(invoice)
-        else:
-            posting = payment_succeeded_late(source, customer_id=customer.id, **amounts)
-            await self.ledger.post(posting)
-            await self.customers.credit(customer, payment.amount_minor, kind=posting.kind, source=source)
+            await self._post(payment_succeeded, payment, customer, taken)
+            await self.follower.paid(invoice)
+        if excess := payment.amount_minor - taken:
+            posting = await self._post(payment_succeeded_late, payment, customer, excess)
+            await self.customers.credit(customer, excess, kind=posting.kind, source=posting.source)
+        source = format_id("pay", payment.id)
         await self.ledger.post(fee_taken(source, currency=payment.currency, amount_minor=payment.fee_minor))
+
+    async def _post(
+        self, posting: Callable[..., Posting], payment: Payment, customer: Customer, amount_minor: int
+    ) -> Posting:
+        source = format_id("pay", payment.id)
+        posted = posting(source, customer_id=customer.id, currency=payment.currency, amount_minor=amount_minor)
+        await self.ledger.post(posted)
+        return posted

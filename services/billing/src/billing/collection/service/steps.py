@@ -15,7 +15,6 @@ from billing.invoices.models import InvoiceView
 from billing.payments.models import Payment
 from billing.payments.provider import Outcome, Provider
 from billing.payments.service import refuse_unless_succeeded
-from core.errors import Unavailable
 
 Begin = Callable[[], AbstractAsyncContextManager[Collection]]
 
@@ -49,30 +48,6 @@ class Collecting:
         if payment.status != "processing":
             return payment
         return await self.collection.settle(payment, await charge(self.provider, payment))
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """Finds out what became of a payment whose process did not live to see it."""
-
-    begin: Begin
-    provider: Provider
-
-    async def settle(self, payment_id: UUID) -> None:
-        """Asks the provider; while it does not know, a reminder asks again."""
-        async with self.begin() as collection:
-            payment = await collection.payments.payment(payment_id)
-        if payment.status != "processing":
-            return
-        try:
-            outcome = await self.provider.fetch(payment_id) or await charge(self.provider, payment)
-        except Unavailable:
-            # However long the provider is away: money that is under way is never given up.
-            outcome = Outcome("unknown")
-        async with self.begin() as collection:
-            settled = await collection.settle(payment, outcome)
-            if settled.status == "processing":
-                await collection.payments.remind(settled)
 
 
 async def charge(provider: Provider, payment: Payment) -> Outcome:
