@@ -1,12 +1,12 @@
 """The boundaries of periods, computed from the anchor and clamped to the month."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.subscriptions.rules import boundary
+from billing.subscriptions.rules import Period, boundary, period_at
 
 
 def day(text):
@@ -38,3 +38,30 @@ def test_periods_follow_each_other_without_gap_or_overlap(anchor, interval, coun
     assert 28 <= (end - start).days <= 366
     assert start.day <= anchor.day
     assert start.time() == anchor.time()
+
+
+@given(anchors, st.sampled_from(["month", "year"]), anchors)
+def test_every_instant_is_in_one_period_also_before_the_anchor(anchor, interval, at):
+    period = period_at(anchor, interval, at)
+    assert period.start <= at < period.end
+    assert period_at(anchor, interval, period.start) == period
+    assert period_at(anchor, interval, period.end).start == period.end
+
+
+@given(anchors, st.sampled_from(["month", "year"]), st.integers(-60, 60))
+def test_a_boundary_is_the_day_of_the_anchor_or_the_last_of_its_month(anchor, interval, count):
+    end = boundary(anchor, interval, count)
+    assert end.day == anchor.day or (end.day < anchor.day and (end + timedelta(days=1)).day == 1)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "at", "period"),
+    [
+        ("2021-09-25", "2021-09-16", ("2021-08-25", "2021-09-25")),
+        ("2021-09-25", "2021-09-25", ("2021-09-25", "2021-10-25")),
+        ("2024-01-31", "2024-03-30", ("2024-02-29", "2024-03-31")),
+        ("2024-01-31", "2023-11-30", ("2023-11-30", "2023-12-31")),
+    ],
+)
+def test_a_period_contains_its_start_and_not_its_end(anchor, at, period):
+    assert period_at(day(anchor), "month", day(at)) == Period(*map(day, period))

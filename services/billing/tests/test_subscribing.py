@@ -31,8 +31,13 @@ async def test_a_subscription_runs_from_now_to_the_same_day_of_the_next_month(bo
         "price_id": price["id"],
         "quantity": 3,
         "payment_method_id": None,
+        "billing_cycle_anchor": "2024-01-31T12:00:00Z",
         "current_period_start": "2024-01-31T12:00:00Z",
         "current_period_end": "2024-02-29T12:00:00Z",
+        "cancel_at_period_end": False,
+        "next_price_id": None,
+        "next_quantity": None,
+        "ended_at": None,
         "created_at": "2024-01-31T12:00:00Z",
         "latest_invoice": subscription["latest_invoice"],
     }
@@ -238,6 +243,26 @@ async def test_the_subscriptions_and_invoices_of_others_are_not_found(payer, buy
     assert problem(await buyer.get(path)) == (404, "invoice_not_found")
     assert (await buyer.get("/v1/subscriptions")).json()["data"] == []
     assert (await buyer.get("/v1/invoices")).json()["data"] == []
+
+
+async def test_who_keeps_the_books_reads_everybodys_subscriptions(payer, price, keeper, machine, shop):
+    subscription = await payer.subscribe(price)
+    path = f"/v1/subscriptions/{subscription['id']}"
+    clerk = shop.person("billing:read", kind="svc")
+    for reader in (keeper, clerk):
+        assert (await reader.get(path)).json() == subscription
+        listed = await reader.get("/v1/subscriptions", customer_id=subscription["customer_id"])
+        assert listed.json()["data"] == [subscription]
+    everything = (await keeper.get("/v1/subscriptions", limit=1)).json()
+    assert len(everything["data"]) == 1
+    assert problem(await machine.get(path)) == (403, "not_a_user")
+
+
+async def test_to_ask_for_somebody_elses_finds_nothing(payer, buyer, price):
+    subscription = await payer.subscribe(price)
+    theirs = {"customer_id": subscription["customer_id"]}
+    assert (await payer.get("/v1/subscriptions", **theirs)).json()["data"] == [subscription]
+    assert (await buyer.get("/v1/subscriptions", **theirs)).json()["data"] == []
 
 
 async def test_lists_have_pages(payer, make_price):

@@ -1,8 +1,8 @@
 """How subscriptions are built: in a transaction, around the provider, or to be read."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Annotated
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, TypeVar
 
 from fastapi import Depends
 
@@ -10,19 +10,76 @@ from billing.catalog import dependencies as catalog
 from billing.collection import dependencies as collection
 from billing.collection.dependencies import Followers
 from billing.collection.service import Follower
+from billing.customers import dependencies as customers
+from billing.entitlements import dependencies as entitlements
 from billing.invoices import dependencies as invoices
+from billing.payments.dependencies import MethodUsers
+from billing.payments.service import MethodUser
 from billing.subscriptions.repository import SubscriptionQueries, SubscriptionRepository
-from billing.subscriptions.service import Standing, Subscribing, Subscriptions, SubscriptionViews
+from billing.subscriptions.service import (
+    Changes,
+    Changing,
+    Ending,
+    Endings,
+    Invoicing,
+    Previews,
+    Quoting,
+    Renewing,
+    Requests,
+    Standing,
+    Subscribing,
+    Subscriptions,
+    SubscriptionViews,
+)
 from core.dependencies import ReadSession, ResourcesDep, Session
 from core.resources import Resources
+
+Built = TypeVar("Built")
 
 
 def build(session: Session, resources: Resources) -> Subscriptions:
     """Subscriptions in the transaction of `session`."""
+    repository = SubscriptionRepository(session)
     return Subscriptions(
-        repository=SubscriptionRepository(session),
+        repository=repository,
+        requests=Requests(repository, resources.clock),
+        invoicing=build_invoicing(session, resources),
         standing=build_standing(session, resources),
         catalog=catalog.build(session, resources),
+        collection=collection.build(session, resources),
+        clock=resources.clock,
+    )
+
+
+def build_renewing(session: Session, resources: Resources) -> Renewing:
+    """What the biller does with subscriptions, in the transaction of `session`."""
+    repository = SubscriptionRepository(session)
+    return Renewing(
+        repository=repository,
+        standing=build_standing(session, resources),
+        invoicing=build_invoicing(session, resources),
+        collection=collection.build(session, resources),
+        clock=resources.clock,
+    )
+
+
+def build_changes(session: Session, resources: Resources) -> Changes:
+    """Changes of subscriptions in the transaction of `session`."""
+    return Changes(
+        requests=Requests(SubscriptionRepository(session), resources.clock),
+        quoting=_build_quoting(session, resources),
+        invoicing=build_invoicing(session, resources),
+        standing=build_standing(session, resources),
+        collection=collection.build(session, resources),
+    )
+
+
+def build_endings(session: Session, resources: Resources) -> Endings:
+    """Cancellations in the transaction of `session`."""
+    return Endings(
+        requests=Requests(SubscriptionRepository(session), resources.clock),
+        invoicing=build_invoicing(session, resources),
+        standing=build_standing(session, resources),
         collection=collection.build(session, resources),
         clock=resources.clock,
     )
@@ -38,23 +95,79 @@ async def open_followers(_: Resources) -> AsyncGenerator[Followers]:
     yield Followers(follower)
 
 
+@asynccontextmanager
+async def open_method_users(_: Resources) -> AsyncGenerator[MethodUsers]:
+    """Subscriptions are what payment methods are needed for."""
+
+    def user(session: Session, resources: Resources) -> MethodUser:
+        return build_standing(session, resources)
+
+    yield MethodUsers(user)
+
+
 def build_standing(session: Session, resources: Resources) -> Standing:
     """The states of subscriptions in the transaction of `session`."""
-    return Standing(SubscriptionRepository(session), resources.events(session), resources.clock)
+    return Standing(
+        repository=SubscriptionRepository(session),
+        entitlements=entitlements.build(session, resources),
+        events=resources.events(session),
+        clock=resources.clock,
+    )
+
+
+def build_invoicing(session: Session, resources: Resources) -> Invoicing:
+    """How subscriptions are billed, in the transaction of `session`."""
+    repository = SubscriptionRepository(session)
+    return Invoicing(repository, catalog.build(session, resources), invoices.build(session, resources))
+
+
+def _build_quoting(session: Session, resources: Resources) -> Quoting:
+    invoicing, buyers = build_invoicing(session, resources), customers.build(session, resources)
+    return Quoting(SubscriptionRepository(session), invoicing, buyers, resources.clock)
 
 
 async def _subscribing(session: Session, resources: ResourcesDep) -> Subscribing:
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[Subscriptions]:
-        async with resources.database.transaction() as own:
-            yield build(own, resources)
+    collecting = collection.build_collecting(session, resources)
+    return Subscribing(_begin(build, resources), collecting, build(session, resources))
 
-    return Subscribing(begin, collection.build_collecting(session, resources), build(session, resources))
+
+async def _changing(session: Session, resources: ResourcesDep) -> Changing:
+    collecting = collection.build_collecting(session, resources)
+    return Changing(_begin(build_changes, resources), collecting, build_changes(session, resources))
+
+
+async def _ending(session: Session, resources: ResourcesDep) -> Ending:
+    collecting = collection.build_collecting(session, resources)
+    return Ending(_begin(build_endings, resources), collecting, build_endings(session, resources))
+
+
+async def _endings(session: Session, resources: ResourcesDep) -> Endings:
+    return build_endings(session, resources)
+
+
+async def _previews(session: Session, resources: ResourcesDep) -> Previews:
+    quoting, invoicing = _build_quoting(session, resources), build_invoicing(session, resources)
+    return Previews(SubscriptionRepository(session), quoting, invoicing)
+
+
+def _begin(
+    build_own: Callable[[Session, Resources], Built], resources: Resources
+) -> Callable[[], AbstractAsyncContextManager[Built]]:
+    @asynccontextmanager
+    async def begin() -> AsyncGenerator[Built]:
+        async with resources.database.transaction() as own:
+            yield build_own(own, resources)
+
+    return begin
 
 
 async def _views(reads: ReadSession) -> SubscriptionViews:
     return SubscriptionViews(SubscriptionQueries(reads), invoices.build_views(reads))
 
 
+ChangingDep = Annotated[Changing, Depends(_changing)]
+EndingDep = Annotated[Ending, Depends(_ending)]
+EndingsDep = Annotated[Endings, Depends(_endings)]
+PreviewsDep = Annotated[Previews, Depends(_previews)]
 SubscribingDep = Annotated[Subscribing, Depends(_subscribing)]
 SubscriptionViewsDep = Annotated[SubscriptionViews, Depends(_views)]

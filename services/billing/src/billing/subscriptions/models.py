@@ -25,6 +25,7 @@ class Subscription(Base):
         ),
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("current_period_start < current_period_end", name="period"),
+        Index(None, "created_at", "id"),
         Index(None, "customer_id", "created_at", "id"),
         # One live subscription a plan, whatever runs at once.
         Index(
@@ -110,6 +111,7 @@ class SubscriptionView(BaseModel):
     quantity: int
     payment_method_id: UUID | None
     status: SubscriptionStatus
+    anchor_at: datetime
     current_period_start: datetime
     current_period_end: datetime
     cancel_at_period_end: bool

@@ -1,7 +1,33 @@
 """What is done with subscriptions."""
 
+from billing.subscriptions.service.changing import Changes, Changing
+from billing.subscriptions.service.ending import Ending, Endings, When
+from billing.subscriptions.service.invoicing import Invoicing
+from billing.subscriptions.service.previewing import Preview, Previews
+from billing.subscriptions.service.quoting import Change, Quoting
+from billing.subscriptions.service.renewing import Renewal, Renewing
+from billing.subscriptions.service.requests import Requests
 from billing.subscriptions.service.standing import Standing
 from billing.subscriptions.service.subscribing import Order, Subscribing, Subscriptions
 from billing.subscriptions.service.views import SubscriptionViews
 
-__all__ = ["Order", "Standing", "Subscribing", "SubscriptionViews", "Subscriptions"]
+__all__ = [
+    "Change",
+    "Changes",
+    "Changing",
+    "Ending",
+    "Endings",
+    "Invoicing",
+    "Order",
+    "Preview",
+    "Previews",
+    "Quoting",
+    "Renewal",
+    "Renewing",
+    "Requests",
+    "Standing",
+    "Subscribing",
+    "SubscriptionViews",
+    "Subscriptions",
+    "When",
+]

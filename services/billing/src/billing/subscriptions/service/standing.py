@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from billing.entitlements.service import Entitlements
 from billing.invoices.models import Invoice
+from billing.payments.models import PaymentMethod
 from billing.subscriptions.announcements import ANNOUNCED_AS, SubscriptionState
 from billing.subscriptions.models import Subscription, SubscriptionStatus
 from billing.subscriptions.repository import SubscriptionRepository
+from billing.subscriptions.service.views import SubscriptionNotFound
 from core.clock import Clock
 from core.events import Events
 from core.ids import format_id
@@ -18,12 +21,24 @@ class Standing:
     """The states of a subscription, each change announced."""
 
     repository: SubscriptionRepository
+    entitlements: Entitlements
     events: Events
     clock: Clock
 
     async def create(self, subscription: Subscription) -> None:
         await self.repository.add(subscription)
-        await self._announce(subscription)
+        await self._follow(subscription)
+
+    async def locked(self, subscription_id: UUID, *, customer_id: UUID) -> Subscription:
+        """A subscription of a customer who is locked.
+
+        Raises:
+            SubscriptionNotFound: the customer has no such subscription.
+        """
+        subscription = await self.repository.locked_of(customer_id, subscription_id)
+        if subscription is None:
+            raise SubscriptionNotFound
+        return subscription
 
     async def paid(self, invoice: Invoice) -> None:
         """Activates the subscription that waited for this invoice to be paid, and for no other."""
@@ -36,14 +51,39 @@ class Standing:
     async def declined(self, invoice: Invoice) -> None:
         """Takes note that the subscription is behind with its payments."""
         subscription = await self._of(invoice)
-        if subscription is not None and subscription.status in {"trialing", "active"}:
+        if subscription is None:
+            return
+        if subscription.status in {"trialing", "active"}:
             await self._move(subscription, "past_due")
+        elif subscription.status == "canceled":
+            # What somebody owes who has canceled is theirs to pay: nothing tries it again.
+            invoice.next_attempt_at = None
 
     async def given_up(self, invoice: Invoice) -> None:
-        """Cancels the subscription whose invoice nobody will collect."""
+        """Ends the subscription whose invoice nobody will collect."""
         subscription = await self._of(invoice)
-        if subscription is not None and subscription.status == "past_due":
+        if subscription is None:
+            return
+        if subscription.status == "past_due":
             await self.end(subscription, "canceled")
+        elif subscription.status == "incomplete":
+            await self.end(subscription, "incomplete_expired")
+
+    async def voided(self, invoice: Invoice) -> None:
+        """Ends the subscription that waited for this invoice to begin; one that was behind may be so no more."""
+        subscription = await self._of(invoice)
+        if subscription is None:
+            return
+        if subscription.status == "incomplete":
+            await self.end(subscription, "incomplete_expired")
+        elif subscription.status == "past_due" and not await self.repository.owes(subscription.id):
+            await self._move(subscription, "active")
+
+    async def method_of(self, invoice: Invoice) -> UUID | None:
+        """What the subscription of an invoice is paid with; None: whatever is the customer's default."""
+        if invoice.subscription_id is None:
+            return None
+        return (await self.repository.one(invoice.subscription_id)).payment_method_id
 
     async def end(self, subscription: Subscription, status: SubscriptionStatus) -> None:
         """Ends a subscription that is locked."""
@@ -55,9 +95,17 @@ class Standing:
         for subscription in await self.repository.live_of(customer_id):
             await self.end(subscription, "canceled")
 
-    async def clear_methods(self, customer_id: UUID) -> None:
-        """Forgets what a customer's subscriptions were paid with."""
-        await self.repository.clear_methods(customer_id)
+    async def needs(self, method: PaymentMethod) -> bool:
+        """Whether something is to be paid with a payment method of a customer who is locked."""
+        return await self.repository.needs_method(method)
+
+    async def forget(self, method: PaymentMethod) -> None:
+        """Forgets that subscriptions were paid with a payment method."""
+        await self.repository.clear_method(method.id)
+
+    async def erase(self, customer_id: UUID) -> None:
+        """Forgets what a customer's subscriptions were paid with, what was asked of them, and what was never billed."""
+        await self.repository.erase(customer_id)
 
     async def count_announced(self) -> int:
         """How many subscriptions others know of."""
@@ -77,13 +125,19 @@ class Standing:
         """Writes and tells what has changed beside the state of a subscription that is locked."""
         subscription.sequence += 1
         await self.repository.flush()
-        await self._announce(subscription, type_=type_)
+        await self._follow(subscription, type_=type_)
 
     async def _move(self, subscription: Subscription, status: SubscriptionStatus) -> None:
         subscription.status = status
         subscription.sequence += 1
         await self.repository.flush()
-        await self._announce(subscription)
+        await self._follow(subscription)
+
+    async def _follow(self, subscription: Subscription, *, type_: str | None = None) -> None:
+        """Tells a change, and has what the customer may use keep up with it."""
+        await self._announce(subscription, type_=type_)
+        plans = await self.repository.entitling(subscription.customer_id)
+        await self.entitlements.update(subscription.customer_id, plans)
 
     async def _announce(self, subscription: Subscription, *, type_: str | None = None) -> None:
         state = SubscriptionState.model_validate(

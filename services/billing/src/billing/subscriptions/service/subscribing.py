@@ -2,40 +2,35 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from billing.catalog.models import Offer, Price
 from billing.catalog.service import Catalog
 from billing.collection.service import Collecting, Collection
 from billing.customers.models import Customer
-from billing.invoices.rules import Item
 from billing.payments.models import Payment, PaymentMethod
 from billing.subscriptions.models import Subscription, SubscriptionView
 from billing.subscriptions.repository import SubscriptionRepository
-from billing.subscriptions.rules import boundary
+from billing.subscriptions.rules import Run, Terms, boundary, charged, first_item, period_at
+from billing.subscriptions.service.invoicing import Invoicing
+from billing.subscriptions.service.quoting import AlreadySubscribed, QuantityNotAllowed
+from billing.subscriptions.service.requests import Requests
 from billing.subscriptions.service.standing import Standing
 from core.clock import Clock
-from core.errors import Conflict, FieldError, Invalid
-from core.idempotency import IdempotencyKeyReused
+from core.errors import FieldError, Invalid
 from core.ids import new_id
 
 
-class AlreadySubscribed(Conflict):
-    """The customer is subscribed to this plan already."""
+class AnchorNotAllowed(Invalid):
+    """Periods are counted from an instant that is at most one of them ahead, and from no other where a trial ends."""
 
-    code = "already_subscribed"
-
-
-class QuantityNotAllowed(Invalid):
-    """A flat price is bought once."""
-
-    code = "quantity_not_allowed"
+    code = "billing_cycle_anchor_not_allowed"
 
     def __init__(self) -> None:
-        super().__init__(errors=(FieldError("#/quantity", self.code, self.title()),))
+        super().__init__(errors=(FieldError("#/billing_cycle_anchor", self.code, self.title()),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +41,17 @@ class Order:
     price_id: UUID
     quantity: int
     payment_method_id: UUID | None
+    # None: that of the price.
+    trial_days: int | None
+    # None: periods are counted from now, or from the end of the trial.
+    billing_cycle_anchor: datetime | None
     request_key: UUID
+
+    def terms(self) -> dict[str, Any]:
+        """What is asked for as JSON, by which a retry is known."""
+        asked_for = asdict(self)
+        del asked_for["request_key"], asked_for["user_id"]
+        return {name: None if value is None else str(value) for name, value in asked_for.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Subscriptions:
     """What is written when somebody subscribes, before the provider is asked: in one transaction."""
 
     repository: SubscriptionRepository
+    requests: Requests
+    invoicing: Invoicing
     standing: Standing
     catalog: Catalog
     collection: Collection
@@ -65,49 +72,47 @@ class Subscriptions:
         Raises:
             CustomerClosed: this customer buys nothing any more.
             PriceNotFound, QuantityNotAllowed, AlreadySubscribed, CurrencyMismatch: this customer cannot buy it.
+            AnchorNotAllowed: its periods cannot be counted from there.
             PaymentMethodNotFound, PaymentMethodRequired: there is nothing to pay it with.
             IdempotencyKeyReused: the request that began it was another one.
         """
         # Locked: of two requests of one customer the second sees what the first has done.
         customer = await self.collection.customers.buying(order.user_id)
-        begun = await self.repository.of_request(order.request_key)
+        begun = await self.requests.begun(order.request_key, order.terms())
         if begun is not None:
-            asked_for = (begun.price_id, begun.quantity, begun.payment_method_id)
-            if asked_for != (order.price_id, order.quantity, order.payment_method_id):
-                raise IdempotencyKeyReused
-            return begun.id, await self.collection.payments.of_request(order.request_key)
+            return begun, await self.collection.payments.of_request(order.request_key)
         offer = await self.catalog.offer(order.price_id)
-        price = offer.price
-        await self._refuse(order, price, customer)
-        method = await self._method(order, price, customer)
-        subscription = self._subscription(order, price, customer)
+        await self._refuse(order, offer.price, customer)
+        subscription = self._subscription(order, offer.price, customer)
+        method = await self._method(order, subscription, offer.price, customer)
         await self.standing.create(subscription)
-        if price.trial_days:
+        await self.requests.keep(order.request_key, subscription.id, order.terms())
+        if subscription.status == "trialing":
             return subscription.id, None
         return subscription.id, await self._invoice(subscription, offer, customer, method)
-
-    async def view(self, subscription_id: UUID) -> SubscriptionView:
-        """The subscription as it is read, with what this transaction has changed."""
-        view = await self.repository.view(subscription_id)
-        latest = await self.collection.invoices.latest_of(subscription_id)
-        return view.model_copy(update={"latest_invoice": latest})
 
     async def _refuse(self, order: Order, price: Price, customer: Customer) -> None:
         if price.model == "flat" and order.quantity != 1:
             raise QuantityNotAllowed
-        if await self.repository.live(customer_id=customer.id, plan_id=price.plan_id) is not None:
+        if await self.repository.live(customer_id=customer.id, plan_id=price.plan_id):
             raise AlreadySubscribed
         self.collection.customers.keep_to_currency(customer, price.currency)
 
-    async def _method(self, order: Order, price: Price, customer: Customer) -> PaymentMethod | None:
+    async def _method(
+        self, order: Order, subscription: Subscription, price: Price, customer: Customer
+    ) -> PaymentMethod | None:
         """What the first invoice is paid with; a method that is named must be there even if nothing is due yet."""
-        if order.payment_method_id is None and (price.trial_days or not price.unit_amount):
+        if order.payment_method_id is None and (subscription.status == "trialing" or not price.unit_amount):
             return None
         return await self.collection.methods.chosen(customer, order.payment_method_id)
 
     def _subscription(self, order: Order, price: Price, customer: Customer) -> Subscription:
         now = self.clock.now()
-        trial_end = now + timedelta(days=price.trial_days)
+        trial_days = price.trial_days if order.trial_days is None else order.trial_days
+        trial_end = now + timedelta(days=trial_days)
+        anchor_at = order.billing_cycle_anchor or trial_end
+        if order.billing_cycle_anchor is not None and (trial_days or anchor_at > boundary(now, price.interval, 1)):
+            raise AnchorNotAllowed
         return Subscription(
             id=new_id(),
             customer_id=customer.id,
@@ -115,10 +120,10 @@ class Subscriptions:
             price_id=price.id,
             quantity=order.quantity,
             payment_method_id=order.payment_method_id,
-            status="trialing" if price.trial_days else "incomplete",
-            anchor_at=trial_end,
+            status="trialing" if trial_days else "incomplete",
+            anchor_at=anchor_at,
             current_period_start=now,
-            current_period_end=trial_end if price.trial_days else boundary(now, price.interval, 1),
+            current_period_end=trial_end if trial_days else period_at(anchor_at, price.interval, now).end,
             request_key=order.request_key,
             sequence=1,
             created_at=now,
@@ -128,24 +133,10 @@ class Subscriptions:
         self, subscription: Subscription, offer: Offer, customer: Customer, method: PaymentMethod | None
     ) -> Payment | None:
         """Issues the invoice of the first period; gives the payment to collect, if there is anything to pay."""
-        item = Item(
-            description=offer.plan_name,
-            quantity=Decimal(subscription.quantity),
-            unit_amount=offer.price.unit_amount,
-            tax_rate=offer.price.tax_rate,
-            period_start=subscription.current_period_start,
-            period_end=subscription.current_period_end,
-        )
-        invoice = await self.collection.invoices.issue(
-            customer,
-            [item],
-            currency=offer.price.currency,
-            subscription_id=subscription.id,
-            reason="subscription_create",
-        )
-        subscription.covered_net_minor = item.net_minor
-        subscription.covered_tax_rate = item.tax_rate
-        subscription.covered_from, subscription.covered_until = item.period_start, item.period_end
+        run = Run.of(subscription)
+        item = first_item(Terms(offer, subscription.quantity), run.period, anchor_at=run.anchor_at)
+        replace(run, coverage=charged(item)).onto(subscription)
+        invoice = await self.invoicing.issue(subscription, customer, [item], reason="subscription_create")
         if invoice.status == "paid":
             await self.standing.paid(invoice)
             return None
@@ -171,4 +162,4 @@ class Subscribing:
             subscription_id, payment = await subscriptions.begin(order)
         if payment is not None:
             await self.collecting.collect(payment)
-        return await self.subscriptions.view(subscription_id)
+        return await self.subscriptions.invoicing.view(subscription_id)

@@ -1,5 +1,6 @@
-"""What users read of their subscriptions."""
+"""What is read of subscriptions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,24 +19,26 @@ class SubscriptionNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionViews:
-    """A user's own subscriptions, as they are read."""
+    """Subscriptions as they are read, by whoever the filters let read them."""
 
     queries: SubscriptionQueries
     invoices: InvoiceViews
 
-    async def one(self, subscription_id: UUID, *, user_id: UUID) -> SubscriptionView:
+    async def one(self, subscription_id: UUID, filters: Mapping[str, UUID]) -> SubscriptionView:
         """One subscription.
 
         Raises:
-            SubscriptionNotFound: the user has no such subscription.
+            SubscriptionNotFound: there is no such subscription among those.
         """
-        found = await self.queries.one(subscription_id, user_id)
+        found = await self.queries.one(subscription_id, filters)
         if found is None:
             raise SubscriptionNotFound
         return (await self._with_invoices([found]))[0]
 
-    async def page(self, *, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int) -> list[SubscriptionView]:
-        return await self._with_invoices(await self.queries.page(user_id, after, limit))
+    async def page(
+        self, filters: Mapping[str, UUID], *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[SubscriptionView]:
+        return await self._with_invoices(await self.queries.page(filters, after, limit))
 
     async def _with_invoices(self, views: list[SubscriptionView]) -> list[SubscriptionView]:
         latest = await self.invoices.latest_of([view.id for view in views])
