@@ -1,7 +1,7 @@
 """Every group that is measured, by the name it is asked for."""
 
 from bench.figures import Group
-from bench.groups import chain, events, layers, over_http, processes, routing, sign_ins, verifying, writes
+from bench.groups import biller, chain, events, layers, over_http, processes, routing, sign_ins, verifying, writes
 
 GROUPS: dict[str, Group] = {
     "chain": chain.GROUP,
@@ -14,5 +14,6 @@ GROUPS: dict[str, Group] = {
     "relay": events.MANY,
     "idle relay": events.IDLE,
     "sign-ins": sign_ins.GROUP,
+    "biller": biller.GROUP,
     "processes": processes.GROUP,
 }
