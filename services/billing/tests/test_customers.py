@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.ids import format_id, parse_id
+from core.ids import format_id, new_id, parse_id
 from core.testing import problem
 
 
@@ -43,6 +43,7 @@ async def test_a_user_becomes_a_customer_at_the_first_request(buyer, rows):
         "id": customer["id"],
         "user_id": buyer.subject,
         "currency": None,
+        "balance": None,
         "created_at": customer["created_at"],
     }
     assert await rows("SELECT type, sequence FROM outbox WHERE subject = $1", customer["id"]) == [
@@ -111,3 +112,33 @@ async def test_requests_and_what_is_told_at_once_make_one_customer(shop, buyer, 
     customers, announced = await customers_of(buyer)
     assert announced == 1
     assert [{response.json()["id"]} for response in responses] == [set(customers)] * 5
+
+
+async def test_a_customer_with_a_currency_has_a_balance(payer, price):
+    await payer.subscribe(price)
+    customer = (await payer.get("/v1/customers/me")).json()
+    assert (customer["currency"], customer["balance"]) == ("EUR", {"amount": 0, "currency": "EUR"})
+
+
+async def test_a_customer_is_read_by_themselves_and_by_who_keeps_the_books(person, buyer, payer, machine):
+    customer = (await payer.get("/v1/customers/me")).json()
+    path = f"/v1/customers/{customer['id']}"
+    for reader in (payer, person("billing:read"), person("billing:read", kind="svc")):
+        assert (await reader.get(path)).json() == customer
+    assert problem(await buyer.get(path)) == (404, "customer_not_found")
+    assert problem(await machine.get(path)) == (403, "not_a_user")
+    nobody = f"/v1/customers/{format_id('cus', new_id())}"
+    assert problem(await person("billing:read").get(nobody)) == (404, "customer_not_found")
+    assert problem(await person("billing:read").get("/v1/customers/cus_nonsense")) == (404, "not_found")
+
+
+async def test_who_keeps_the_books_lists_customers_oldest_first(person, buyer):
+    keeper, others = person("billing:read"), [person() for _ in range(3)]
+    made = [(await each.get("/v1/customers/me")).json() for each in others]
+    listed = await keeper.all("/v1/customers", limit=2)
+    assert [each for each in listed if each in made] == made
+    assert listed == sorted(listed, key=lambda each: (each["created_at"], each["id"]))
+    assert await keeper.all("/v1/customers", user_id=others[1].subject) == [made[1]]
+    assert await keeper.all("/v1/customers", user_id=buyer.subject) == []
+    assert problem(await buyer.get("/v1/customers")) == (403, "insufficient_scope")
+    assert problem(await keeper.get("/v1/customers", user_id="usr_nonsense")) == (422, "validation_failed")

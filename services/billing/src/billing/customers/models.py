@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,7 +17,7 @@ BalanceTransactionId = Annotated[UUID, TypeId("cbt")]
 
 class Customer(Base):
     __tablename__ = "customers"
-    __table_args__ = (CheckConstraint("balance_minor >= 0", name="balance"),)
+    __table_args__ = (CheckConstraint("balance_minor >= 0", name="balance"), Index(None, "created_at", "id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     # The `sub` of the access tokens: users' own database holds who that is.
@@ -53,3 +54,25 @@ class BalanceTransaction(Base):
     balance_minor: Mapped[int]
     currency: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class BalanceTransactionView(BaseModel):
+    """A change of a customer's balance as it is read."""
+
+    id: UUID
+    kind: str
+    source: str
+    amount_minor: int
+    balance_minor: int
+    currency: str
+    created_at: datetime
+
+
+class CustomerView(BaseModel):
+    """A customer as they are read."""
+
+    id: UUID
+    user_id: UUID
+    currency: str | None
+    balance_minor: int
+    created_at: datetime

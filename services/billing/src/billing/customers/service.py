@@ -1,15 +1,15 @@
 """What is done with customers, and what is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from billing.customers.announcements import CustomerState
-from billing.customers.models import BalanceTransaction, Customer
-from billing.customers.repository import CustomerRepository
+from billing.customers.models import BalanceTransaction, BalanceTransactionView, Customer, CustomerView
+from billing.customers.repository import CustomerQueries, CustomerRepository
 from core.clock import Clock
-from core.errors import Conflict, Forbidden
+from core.errors import Conflict, Forbidden, NotFound
 from core.events import Events
 from core.ids import format_id, new_id
 
@@ -18,6 +18,12 @@ class NotAUser(Forbidden):
     """Only a user has a customer account."""
 
     code = "not_a_user"
+
+
+class CustomerNotFound(NotFound):
+    """There is no such customer."""
+
+    code = "customer_not_found"
 
 
 class CurrencyMismatch(Conflict):
@@ -57,8 +63,7 @@ class Customers:
             CustomerClosed: the account is closed, or about to be.
         """
         customer = await self.locked(user_id)
-        if customer.closing_at is not None:
-            raise CustomerClosed
+        self.refuse_closed(customer)
         return customer
 
     async def stop(self, user_id: UUID) -> Customer:
@@ -68,8 +73,15 @@ class Customers:
         return customer
 
     async def by_id(self, customer_id: UUID) -> Customer:
-        """The same, by its own id, which is that of a customer: alone, before anything of theirs is locked."""
-        return await self.repository.locked(customer_id)
+        """The same, by its own id: alone, before anything of theirs is locked.
+
+        Raises:
+            CustomerNotFound: there is none.
+        """
+        customer = await self.repository.locked(customer_id)
+        if customer is None:
+            raise CustomerNotFound
+        return customer
 
     async def go_on_closing(self, customer: Customer, *, delay: timedelta = timedelta(0)) -> None:
         """Has the closing of a customer looked after, when `delay` is over."""
@@ -86,14 +98,31 @@ class Customers:
             await self.repository.flush()
             await self.announce(customer)
 
+    def refuse_closed(self, customer: Customer) -> None:
+        """Accepts a customer who may buy.
+
+        Raises:
+            CustomerClosed: the account is closed, or about to be.
+        """
+        if customer.closing_at is not None:
+            raise CustomerClosed
+
+    def refuse_currency(self, customer: Customer, currency: str) -> None:
+        """Accepts what is asked for in the currency of the account, if it has one yet.
+
+        Raises:
+            CurrencyMismatch: it has another one.
+        """
+        if customer.currency not in {None, currency}:
+            raise CurrencyMismatch(f"The account is in {customer.currency}, and what is asked for in {currency}.")
+
     def keep_to_currency(self, customer: Customer, currency: str) -> None:
         """Keeps the currency of the first purchase for all that follow.
 
         Raises:
             CurrencyMismatch: it was another one.
         """
-        if customer.currency not in {None, currency}:
-            raise CurrencyMismatch(f"The account is in {customer.currency}, the price in {currency}.")
+        self.refuse_currency(customer, currency)
         customer.currency = currency
 
     async def credit(self, customer: Customer, amount_minor: int, *, kind: str, source: str) -> None:
@@ -141,3 +170,39 @@ class Customers:
             if is_new:
                 await self.announce(customer)
         return customer
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerViews:
+    """Customers as they are read, by whoever the filters let read them."""
+
+    queries: CustomerQueries
+
+    async def one(self, filters: Mapping[str, UUID]) -> CustomerView:
+        """One customer.
+
+        Raises:
+            CustomerNotFound: there is no such customer among those.
+        """
+        customer = await self.queries.one(filters)
+        if customer is None:
+            raise CustomerNotFound
+        return customer
+
+    async def page(
+        self, filters: Mapping[str, UUID], *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[CustomerView]:
+        return await self.queries.page(filters, after, limit)
+
+    async def balance_transactions(
+        self, filters: Mapping[str, UUID], *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[BalanceTransactionView]:
+        """How the balance of a customer came to be what it is.
+
+        Raises:
+            CustomerNotFound: one is named, and is not among those.
+        """
+        changes = await self.queries.balance_transactions(filters, after, limit)
+        if not changes and "customer_id" in filters:
+            await self.one(filters)
+        return changes

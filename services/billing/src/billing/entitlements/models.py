@@ -1,13 +1,15 @@
-"""How entitlements are stored."""
+"""How entitlements are stored and read."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.catalog.models import Entitlements
 from billing.tables import Base
 
 
@@ -20,3 +22,11 @@ class Entitlement(Base):
     features: Mapped[Mapping[str, Any]]
     sequence: Mapped[int]
     updated_at: Mapped[datetime]
+
+
+class EntitlementsView(BaseModel):
+    """The same as it is read; the sequence of what was never anything is 0."""
+
+    features: Entitlements
+    sequence: int
+    updated_at: datetime | None
