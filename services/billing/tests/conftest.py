@@ -1,10 +1,15 @@
 """The billing service under test, open for all tests, and people who buy from it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+import json
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +17,11 @@ import asyncpg
 import httpx
 import pytest
 
+from billing.biller.dependencies import build as build_biller
+from billing.collection.dependencies import build, build_unattended
+from billing.invoices.rules import Item
+from billing.payments.provider import open_sandbox
+from billing.subscriptions.dependencies import build_renewing
 from core.client import InProcess
 from core.dependencies.resources import STATE
 from core.events import Event, Replay
@@ -28,7 +38,15 @@ from core.testing import SERVICE_URL, MovableClock
 from core.testing.databases import TemplateDatabase
 from core.tokens import LocalKey, sign_access_token
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from books import assert_agreed, assert_unspoiled
+
 Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("billing").addoption("--subscriptions", type=int, help="How many live through the year; 50.")
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +70,18 @@ class Person:
         keyed = {} if key is None else {"Idempotency-Key": key or str(uuid4())}
         return await self.client.post(path, json=body, headers=self.headers | keyed)
 
-    async def all(self, path: str, *, limit: int = 100) -> list[dict[str, Any]]:
+    async def patch(
+        self, path: str, body: object, *, key: str | None = "", if_match: str | None = "*"
+    ) -> httpx.Response:
+        """Changes what has this ETag, whichever it has if nothing is said; under a key as `post`."""
+        keyed = {} if key is None else {"Idempotency-Key": key or str(uuid4())}
+        conditional = {} if if_match is None else {"If-Match": if_match}
+        return await self.client.patch(path, json=body, headers=self.headers | keyed | conditional)
+
+    async def all(self, path: str, *, limit: int = 100, **filters: str) -> list[dict[str, Any]]:
         """Every row of a list, page by page."""
         found: list[dict[str, Any]] = []
-        parameters: dict[str, str | int] = {"limit": limit}
+        parameters: dict[str, str | int] = {"limit": limit, **filters}
         while True:
             page = (await self.get(path, **parameters)).json()
             found += page["data"]
@@ -104,7 +130,8 @@ class Shop:
             roles=(),
             auth_time=now if is_user else None,
             now=now,
-            lifetime=timedelta(minutes=5),
+            # As long as a year of trade takes.
+            lifetime=timedelta(hours=3),
         )
         return Person(self.client, subject, {"Authorization": f"Bearer {token}"})
 
@@ -133,14 +160,20 @@ def open_shop(
         }
         ports = Ports(clock=clock, bus=bus)
         app = service.create_app(service.settings.model_validate(merged(usual, settings)), ports)
+        # No job runs by itself: what is due is billed when a test says so.
+        app.jobs = ()
         key, database = LocalKey.open(folder, environment="local"), await asyncpg.connect(url)
-        async with (
-            started(app, name="billing") as state,
-            httpx.AsyncClient(transport=InProcess(app, state), base_url=SERVICE_URL) as client,
-        ):
-            yield Shop(client, state[STATE], clock, key, database, bus, app.catalogue.replays)
-        await database.close()
-        await template.drop(name)
+        try:
+            async with (
+                started(app, name="billing") as state,
+                httpx.AsyncClient(transport=InProcess(app, state), base_url=SERVICE_URL) as client,
+            ):
+                yield Shop(client, state[STATE], clock, key, database, bus, app.catalogue.replays)
+                # Whatever the tests have done to it.
+                await assert_unspoiled(database)
+        finally:
+            await database.close()
+            await template.drop(name)
 
     return open_
 
@@ -169,6 +202,12 @@ def clock(shop: Shop) -> Iterator[MovableClock]:
 
 
 @pytest.fixture
+def run_biller(shop: Shop) -> Callable[[], Awaitable[None]]:
+    """`await run_biller()`: a run of the biller, to its end."""
+    return partial(build_biller(shop.resources).run, within_s=60)
+
+
+@pytest.fixture
 def rows(shop: Shop) -> Rows:
     """`await rows("SELECT …", value)`: what the database has, as the test sees it from outside."""
 
@@ -176,6 +215,12 @@ def rows(shop: Shop) -> Rows:
         return [dict(record) for record in await shop.database.fetch(statement, *values)]
 
     return run
+
+
+@pytest.fixture
+def books(shop: Shop) -> Callable[[], Awaitable[None]]:
+    """`await books()`: every invariant of the books holds; it is so at the end of every shop, too."""
+    return partial(assert_unspoiled, shop.database)
 
 
 @pytest.fixture
@@ -203,6 +248,58 @@ def keeper(person: Callable[..., Person]) -> Person:
 
 
 @pytest.fixture
+def bookkeeper(person: Callable[..., Person]) -> Person:
+    """Who writes invoices and reads everybody's."""
+    return person("billing:write", "billing:read")
+
+
+@pytest.fixture
+def draft(bookkeeper: Person) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """`await draft(buyer, "100 12.12 0.25", …)`: a one-off invoice of quantities, unit amounts and tax rates."""
+
+    async def write(buyer: Person, *lines: str, currency: str = "EUR") -> dict[str, Any]:
+        customer = (await buyer.get("/v1/customers/me")).json()
+        begun = await bookkeeper.post("/v1/invoices", {"customer_id": customer["id"], "currency": currency})
+        assert begun.status_code == 201, begun.text
+        path = f"/v1/invoices/{begun.json()['id']}"
+        for quantity, unit_amount, tax_rate in (line.split() for line in lines):
+            line = {"description": "Work", "quantity": quantity, "unit_amount": unit_amount, "tax_rate": tax_rate}
+            added = await bookkeeper.post(f"{path}/lines", line)
+            assert added.status_code == 201, added.text
+        return (await bookkeeper.get(path)).json()
+
+    return write
+
+
+@pytest.fixture
+def bill(
+    bookkeeper: Person, draft: Callable[..., Awaitable[dict[str, Any]]]
+) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """The same, finalized: `await bill(buyer, "1 1000 0.21")`."""
+
+    async def write(buyer: Person, *lines: str, currency: str = "EUR") -> dict[str, Any]:
+        begun = await draft(buyer, *lines, currency=currency)
+        response = await bookkeeper.post(f"/v1/invoices/{begun['id']}/finalize")
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    return write
+
+
+@pytest.fixture
+def paid(bill: Callable[..., Awaitable[dict[str, Any]]]) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """The same, paid by them: `await paid(payer, "1 1000 0.21")`."""
+
+    async def write(buyer: Person, *lines: str) -> dict[str, Any]:
+        invoice = await bill(buyer, *lines)
+        response = await buyer.post(f"/v1/invoices/{invoice['id']}/pay")
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    return write
+
+
+@pytest.fixture
 def buyer(person: Callable[..., Person]) -> Person:
     """Somebody who has no payment method yet."""
     return person()
@@ -221,8 +318,8 @@ def make_price(shop: Shop) -> Callable[..., Awaitable[dict[str, Any]]]:
     """`await make_price(unit_amount="999")`: a price of a plan of its own; 10 EUR a month if nothing else is said."""
     keeper = shop.person("catalog:write")
 
-    async def make(**terms: object) -> dict[str, Any]:
-        plan = (await keeper.post("/v1/plans", {"name": "Team"})).json()
+    async def make(*, entitlements: Mapping[str, bool | int] = {}, **terms: object) -> dict[str, Any]:
+        plan = (await keeper.post("/v1/plans", {"name": "Team", "entitlements": entitlements})).json()
         usual = {"model": "per_unit", "unit_amount": "1000", "currency": "EUR", "interval": "month"}
         response = await keeper.post(f"/v1/plans/{plan['id']}/prices", usual | terms)
         assert response.status_code == 201, response.text
@@ -293,8 +390,95 @@ def on_record(rows: Rows) -> Callable[[Person], Awaitable[dict[str, list[str]]]]
     return run
 
 
+@pytest.fixture
+def renew(shop: Shop) -> Callable[..., Awaitable[str]]:
+    """`await renew(subscription)`: one more invoice of it, and the first attempt to collect it; the id of the invoice.
+
+    With `asks=False` the attempt is on record, and the provider has not been asked.
+    """
+
+    async def bill(subscription: dict[str, Any], *, asks: bool = True) -> str:
+        now = shop.clock.now()
+        item = Item(
+            description="One more period",
+            quantity=Decimal(1),
+            unit_amount=Decimal(1000),
+            tax_rate=Decimal(0),
+            period_start=now,
+            period_end=now + timedelta(days=30),
+        )
+        async with shop.resources.database.transaction() as session:
+            collection = build(session, shop.resources)
+            customer = await collection.customers.by_id(parse_id("cus", subscription["customer_id"]))
+            subscription_id = parse_id("sub", subscription["id"])
+            invoice = await collection.invoices.issue(
+                customer, [item], currency="EUR", subscription_id=subscription_id, reason="subscription_cycle"
+            )
+            payment = await collection.begin_automatic(invoice, customer)
+        if payment is not None and asks:
+            await build_unattended(shop.resources).collect(payment)
+        return format_id("inv", invoice.id)
+
+    return bill
+
+
+@pytest.fixture
+def next_period(shop: Shop) -> Callable[[dict[str, Any]], Awaitable[None]]:
+    """`await next_period(subscription)`: what the biller does with one whose period has ended, at the end of it."""
+
+    async def run(subscription: dict[str, Any]) -> None:
+        subscription_id, customer_id = parse_id("sub", subscription["id"]), parse_id("cus", subscription["customer_id"])
+        async with shop.resources.database.transaction() as session:
+            renewal = await build_renewing(session, shop.resources).renew(subscription_id, customer_id=customer_id)
+        if renewal is not None and renewal.payment is not None:
+            await build_unattended(shop.resources).collect(renewal.payment)
+
+    return run
+
+
+@pytest.fixture
+def credit(bookkeeper: Person) -> Callable[..., Awaitable[httpx.Response]]:
+    """`await credit(invoice_id, 400)`: a credit note of so many cents of the first line; its answer."""
+
+    async def run(invoice_id: str, cents: int) -> httpx.Response:
+        (line, *_) = (await bookkeeper.get(f"/v1/invoices/{invoice_id}")).json()["lines"]
+        lines = [{"invoice_line_id": line["id"], "net_amount": {"amount": cents, "currency": "EUR"}}]
+        return await bookkeeper.post(
+            "/v1/credit-notes", {"invoice_id": invoice_id, "lines": lines, "reason": "Returned"}
+        )
+
+    return run
+
+
+@pytest.fixture
+def balanced(shop: Shop) -> Callable[[str], Awaitable[None]]:
+    """`await balanced(customer_id)`: payments, the provider's books and the ledger agree about a customer."""
+    return partial(assert_agreed, shop.database)
+
+
+@pytest.fixture
+def tell(shop: Shop) -> Callable[..., Awaitable[httpx.Response]]:
+    """`await tell("charge.failed", {"id": "pay_…"})`: the provider tells something, and signs it; its answer."""
+    signatures = open_sandbox(shop.resources).signatures
+
+    async def run(type_: str, data: dict[str, Any], *, event_id: str = "") -> httpx.Response:
+        now = datetime.now(UTC)
+        event = {"id": event_id or f"evt_{uuid4().hex}", "type": type_, "created": int(now.timestamp()), "data": data}
+        raw = json.dumps(event).encode()
+        headers = {"Content-Type": "application/json", "Sandbox-Signature": signatures.sign(raw, at=now)}
+        return await shop.client.post("/v1/webhooks/sandbox", content=raw, headers=headers)
+
+    return run
+
+
 class ProcessDied(Exception):
     """Stands for a kill -9."""
+
+
+@pytest.fixture
+def died() -> type[Exception]:
+    """What is raised where a process died that a test itself was."""
+    return ProcessDied
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ SETTINGS = {}
 
 CARDS = ["pm_card_visa", "pm_card_visa_chargeDeclined", "pm_card_authenticationRequired", "pm_sandbox_async_ok"]
 # What is done after the answer is nobody's concern but billing's.
-DEFERRED = "('payment.settle', 'customer.close')"
+DEFERRED = "('payment.settle', 'refund.settle', 'customer.close', 'customer.retry_due')"
 TOLD = f"SELECT subject, type, sequence, data FROM outbox WHERE position > $1 AND type NOT IN {DEFERRED}"  # noqa: S608 - ours
 LAST = f"SELECT DISTINCT ON (subject) * FROM ({TOLD}) AS told ORDER BY subject, sequence DESC"  # noqa: S608 - ours
 
@@ -27,10 +27,27 @@ async def _trade(shop, price, make_price):
         await buyer.subscribe(price)
     for terms in ({"unit_amount": "0"}, {"trial_days": 14}):
         await shop.person().subscribe(await make_price(**terms))
+    await shop.person().subscribe(await make_price(trial_days=14, entitlements={"projects": 3}))
+    await given_back(shop, price)
     gone = shop.person()
     await gone.add_card("pm_card_visa_chargeDeclined")
     await gone.subscribe(price)
     await closed(shop, gone)
+
+
+# A refund of each state.
+REFUNDED_TO = ["pm_card_visa", "pm_sandbox_refund_fails", "pm_sandbox_refund_timeout_then_ok"]
+
+
+async def given_back(shop, price):
+    clerk = shop.person("billing:read", "billing:write")
+    for card in REFUNDED_TO:
+        buyer = shop.person()
+        await buyer.add_card(card)
+        invoice = (await buyer.subscribe(price))["latest_invoice"]
+        lines = [{"invoice_line_id": line["id"], "net_amount": line["net"]} for line in invoice["lines"]]
+        body = {"invoice_id": invoice["id"], "lines": lines, "reason": "Returned", "refund_amount": invoice["total"]}
+        assert (await clerk.post("/v1/credit-notes", body)).status_code == 201
 
 
 async def closed(shop, person):
@@ -84,6 +101,7 @@ async def test_each_thing_is_told_once_as_it_was_told_last(shop, rows, retell, p
     assert {event["type"] for event in last} == {
         "customer.created",
         "customer.closed",
+        "entitlements.updated",
         "subscription.created",
         "subscription.activated",
         "subscription.canceled",
@@ -94,6 +112,10 @@ async def test_each_thing_is_told_once_as_it_was_told_last(shop, rows, retell, p
         "payment.succeeded",
         "payment.failed",
         "payment.requires_action",
+        "credit_note.created",
+        "refund.processing",
+        "refund.succeeded",
+        "refund.failed",
     }
 
 
@@ -110,7 +132,9 @@ async def test_a_draft_is_not_told(shop, rows, retell, replay):
         assert await replay("invoices").count(session, shop.resources) == len(before)
 
 
-@pytest.mark.parametrize("name", ["customers", "subscriptions", "invoices", "payments"])
+@pytest.mark.parametrize(
+    "name", ["customers", "entitlements", "subscriptions", "invoices", "payments", "refunds", "credit_notes"]
+)
 async def test_a_thing_that_is_being_changed_is_told_after_its_change(rows, retell, replay, becomes, shop, name):
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with shop.database.transaction():
