@@ -25,6 +25,10 @@ class Api:
         """A POST."""
         return self._request("POST", path, **options)
 
+    def patch(self, path: str, **options: Any) -> httpx.Response:
+        """A PATCH."""
+        return self._request("PATCH", path, **options)
+
     def delete(self, path: str, **options: Any) -> httpx.Response:
         """A DELETE."""
         return self._request("DELETE", path, **options)
