@@ -222,7 +222,7 @@ def test_whom_anybody_may_ask_asks_nobody_who_they_are(client: httpx.Client, pro
 
 
 # What everybody may see, whoever made it.
-SHARED = {"plan_id"}
+SHARED = {"plan_id", "provider"}
 
 
 @pytest.fixture(scope="module")
@@ -231,8 +231,8 @@ def belongings(product: Product, admin: Person) -> dict[str, str]:
     owner = member(product)
     keyed = iter(range(100))
 
-    def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = owner.billing.post(path, json=body, headers={"Idempotency-Key": f"belongings-{next(keyed)}"})
+    def post(path: str, body: dict[str, Any], *, by: Person = owner) -> dict[str, Any]:
+        answer = by.billing.post(path, json=body, headers={"Idempotency-Key": f"belongings-{next(keyed)}"})
         assert answer.status_code == 201, answer.text
         return answer.json()
 
@@ -240,9 +240,14 @@ def belongings(product: Product, admin: Person) -> dict[str, str]:
     order = {"price_id": new_price(admin)["id"], "payment_method_id": card["id"]}
     subscription = post("/v1/subscriptions", order)
     [invoice] = owner.billing.get("/v1/invoices").json()["data"]
+    amount = {"amount": 1, "currency": invoice["currency"]}
+    lines = [{"invoice_line_id": invoice["lines"][0]["id"], "net_amount": amount}]
+    note = post("/v1/credit-notes", {"invoice_id": invoice["id"], "lines": lines, "reason": "Returned"}, by=admin)
     [session] = owner.users.get("/v1/sessions").json()["data"]
     return {
         "session_id": session["id"],
+        "customer_id": subscription["customer_id"],
+        "credit_note_id": note["id"],
         "payment_method_id": card["id"],
         "subscription_id": subscription["id"],
         "invoice_id": invoice["id"],
@@ -258,7 +263,8 @@ def test_what_is_somebody_elses_is_not_there(product: Product, belongings: dict[
                 f"{{{placeholder}}}", belongings[placeholder]
             )
             headers = {**stranger.headers, "Idempotency-Key": "stranger", "If-Match": "*"}
-            response = httpx.request(operation.method, url, headers=headers, timeout=30)
+            body = {} if operation.method in {"PATCH", "POST"} else None
+            response = httpx.request(operation.method, url, headers=headers, json=body, timeout=30)
             assert response.status_code == 404, (operation, response.text)
 
 
