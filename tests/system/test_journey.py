@@ -26,6 +26,12 @@ def balances(admin: Person, currency: str) -> dict[str, int]:
     return {account["account"]: account["balance"]["amount"] for account in of_currency}
 
 
+def charged(admin: Person) -> int:
+    """What customers have paid in euro: what the provider holds for us, and has kept for itself."""
+    euros = balances(admin, "EUR")
+    return euros.get("provider_clearing", 0) + euros.get("fees", 0)
+
+
 def currencies(admin: Person) -> set[str]:
     """The currencies that the books are kept in."""
     accounts = admin.billing.get("/v1/ledger/accounts").raise_for_status().json()["data"]
@@ -45,16 +51,16 @@ def test_somebody_registers_subscribes_pays_and_leaves(product: Product, admin: 
     )
     assert card.status_code == 201, card.text
 
-    received = balances(admin, "EUR").get("provider_clearing", 0)
+    before = charged(admin)
     order = {"json": {"price_id": price["id"]}, "headers": {"Idempotency-Key": "subscribe"}}
     subscription = person.billing.post("/v1/subscriptions", **order)
     assert (subscription.status_code, subscription.json()["status"]) == (201, "active"), subscription.text
-    assert balances(admin, "EUR")["provider_clearing"] - received == 2408
+    assert charged(admin) - before == 2408
 
     again = person.billing.post("/v1/subscriptions", **order)
     assert (again.status_code, again.content) == (201, subscription.content)
     assert again.headers["idempotent-replayed"] == "true"
-    assert balances(admin, "EUR")["provider_clearing"] - received == 2408
+    assert charged(admin) - before == 2408
 
     (invoice,) = person.billing.get("/v1/invoices").json()["data"]
     assert invoice["status"] == "paid"
