@@ -93,6 +93,7 @@ async def test_an_anchor_that_cannot_be_is_refused(payer, make_price, clock, sub
         ({"price_id": price["id"], "billing_cycle_anchor": "1750000000"}, (422, "validation_failed")),
         ({"price_id": price["id"], "billing_cycle_anchor": "2025-06-20T00:00:00"}, (422, "validation_failed")),
         ({"price_id": price["id"], "billing_cycle_anchor": 1_750_000_000}, (422, "validation_failed")),
+        ({"price_id": price["id"], "billing_cycle_anchor": "0001-01-01T00:00:00Z"}, (422, "validation_failed")),
         ({"price_id": price["id"], "trial_days": -1}, (422, "validation_failed")),
         ({"price_id": price["id"], "trial_days": 731}, (422, "validation_failed")),
     ]:
@@ -100,10 +101,29 @@ async def test_an_anchor_that_cannot_be_is_refused(payer, make_price, clock, sub
             assert problem(await payer.post("/v1/subscriptions", body)) == expected
 
 
-async def test_a_trial_may_be_longer_than_that_of_the_price_or_none(payer, make_price, clock):
+async def test_a_trial_is_as_long_as_that_of_the_price_or_as_may_be_asked_for(payer, make_price, clock):
+    month, year = await make_price(trial_days=7), await make_price(trial_days=365)
+    for price, days in ((month, 31), (year, 366)):
+        refused = await payer.post("/v1/subscriptions", {"price_id": price["id"], "trial_days": days})
+        assert problem(refused) == (422, "trial_not_allowed")
+        assert refused.json()["errors"][0]["pointer"] == "#/trial_days"
     clock.current = datetime(2025, 6, 10, tzinfo=UTC)
-    longer = await payer.subscribe(await make_price(trial_days=7), trial_days=730)
-    assert (longer["status"], longer["current_period_end"]) == ("trialing", "2027-06-10T00:00:00Z")
+    longer = await payer.subscribe(month, trial_days=30)
+    assert (longer["status"], longer["current_period_end"]) == ("trialing", "2025-07-10T00:00:00Z")
+    assert (await payer.subscribe(year, trial_days=365))["current_period_end"] == "2026-06-10T00:00:00Z"
+
+
+async def test_a_plan_has_one_trial(payer, make_price):
+    price = await make_price(trial_days=7)
+    first = await payer.subscribe(price)
+    await payer.post(f"{path(first)}/cancel")
+    asked = await payer.post("/v1/subscriptions", {"price_id": price["id"], "trial_days": 1})
+    assert problem(asked) == (422, "trial_not_allowed")
+    assert (first["status"], (await payer.subscribe(price))["status"]) == ("trialing", "active")
+
+
+async def test_a_trial_may_be_waived_and_where_the_price_has_none_be_asked_for(payer, make_price, clock):
+    clock.current = datetime(2025, 6, 10, tzinfo=UTC)
     none = await payer.subscribe(await make_price(trial_days=7), trial_days=0)
     assert (none["status"], none["current_period_end"]) == ("active", "2025-07-10T00:00:00Z")
     given = await payer.subscribe(await make_price(), trial_days=1)

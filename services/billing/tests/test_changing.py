@@ -298,8 +298,15 @@ async def test_something_to_pay_with_is_needed_where_something_is_due(buyer, mak
 
 
 async def test_an_instant_of_the_past_is_computed_with(subscribed, change, clock):
-    subscription = await subscribed("1000", now=datetime(2025, 6, 20, 7, 30, tzinfo=UTC))
+    subscription = await subscribed("1000", now=datetime(2025, 6, 16, 0, 59, tzinfo=UTC))
     changed = await change(subscription, quantity=2, proration_at="2025-06-16T02:00:00+02:00")
+    assert nets(changed["latest_invoice"]) == [-500, 1000]
+
+
+async def test_what_was_used_for_long_is_not_given_back(subscribed, refused, change):
+    subscription = await subscribed("1000", now=datetime(2025, 6, 16, 1, tzinfo=UTC))
+    assert await refused(subscription, quantity=2, proration_at="2025-06-15T23:59:59Z") == (422, "instant_not_covered")
+    changed = await change(subscription, quantity=2, proration_at="2025-06-16T00:00:00Z")
     assert nets(changed["latest_invoice"]) == [-500, 1000]
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from billing.catalog.models import Interval, Offer, Price
 from billing.subscriptions.rules import (
+    Charge,
     Period,
     Run,
     Terms,
@@ -24,6 +25,7 @@ from billing.subscriptions.rules import (
     period_at,
     prorated,
     renewed,
+    uncovered,
 )
 
 START = datetime(2025, 6, 1, tzinfo=UTC)
@@ -209,3 +211,32 @@ def test_in_a_trial_nothing_is_prorated():
     run = Run(JUNE.end, JUNE, None)
     effect = changed(run, terms("1"), terms("2", interval="year"), at=day(3), now=day(3), proration="invoice_now")
     assert (effect.run, list(effect.items)) == (run, [])
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.lists(st.floats(0, 1), max_size=5),
+    st.tuples(st.integers(0, 29 * 86400), st.integers(0, 29 * 86400)),
+)
+def test_what_is_given_back_and_taken_back_is_never_more_than_was_charged(first, second, shares, seconds):
+    upgrade, end = (START + timedelta(seconds=each) for each in sorted(seconds))
+    run = Run(START, JUNE, charged(renewed_item(str(first))))
+    effect = changed(run, terms(first), terms(second), at=upgrade, now=upgrade, proration="invoice_now")
+    credit, debit = (item.net_minor for item in effect.items)
+    # Credit notes on the first charge, a part of which has been given back with the change.
+    run, left = effect.run, first
+    for share in shares:
+        part = int(left * share)
+        run, left = uncovered(run, [Charge(part, JUNE)]), left - part
+    free = changed(run, terms(second), terms("0"), at=end, now=end, proration="invoice_now")
+    given_back = -credit - free.items[0].net_minor
+    noted_minor = first - left
+    # A credit note that comes to more is refused.
+    assert given_back + noted_minor <= first + debit or free.items[0].net_minor == 0
+    assert free.items[0].net_minor <= 0
+
+
+def test_in_a_trial_nothing_was_charged_that_could_be_taken_back():
+    run = Run(START, JUNE, None)
+    assert uncovered(run, [Charge(1000, JUNE)]) == run

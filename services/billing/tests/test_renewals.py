@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from core.ids import parse_id
+from core.testing import problem
 
 # A biller of its own, which bills what other modules leave behind in no time.
 SETTINGS: dict[str, object] = {}
@@ -283,3 +284,49 @@ async def test_a_subscription_ends_when_nobody_can_collect(payer, price, clock, 
     subscription, invoices = await billed(payer)
     assert subscription["status"] == "canceled"
     assert [each["status"] for each in invoices] == ["paid", "uncollectible"]
+
+
+@pytest.mark.parametrize("status", ["past_due", "active"])
+async def test_who_is_behind_ends_with_their_period_and_owes_what_they_owed(
+    payer, price, clock, run_biller, rows, status
+):
+    clock.current = instant("2027-01-15T00:00:00")
+    subscription = await payer.subscribe(price)
+    path = f"/v1/subscriptions/{subscription['id']}"
+    clock.current = instant("2027-02-01T00:00:00")
+    if status == "past_due":
+        await payer.add_card("pm_card_visa_chargeDeclined", default=True)
+        assert (await payer.patch(path, {"quantity": 2})).json()["status"] == "past_due"
+    assert (await payer.post(f"{path}/cancel", {"when": "period_end"})).status_code == 200
+    # As if the next attempt were due later.
+    later = "UPDATE invoices SET next_attempt_at = $2 WHERE subscription_id = $1 AND status = 'open'"
+    await rows(later, parse_id("sub", subscription["id"]), instant("2027-02-20T00:00:00"))
+    clock.current = instant("2027-02-15T00:00:00")
+    assert problem(await payer.post(f"{path}/resume")) == (409, "renewal_due")
+    await run_biller()
+    (ended, invoices), owed = await billed(payer), status == "past_due"
+    assert (ended["status"], len(invoices)) == ("canceled", 1 + owed)
+    assert await rows("SELECT FROM invoices WHERE next_attempt_at IS NOT NULL") == []
+    if owed:
+        assert invoices[-1]["status"] == "open"
+        good = {"payment_method_id": await payer.add_card()}
+        assert (await payer.post(f"/v1/invoices/{invoices[-1]['id']}/pay", good)).json()["status"] == "paid"
+        assert (await billed(payer))[0]["status"] == "canceled"
+
+
+async def test_a_biller_that_was_away_for_weeks_tries_once_a_day_at_most(payer, price, clock, run_biller):
+    clock.current = instant("2027-01-15T00:00:00")
+    await payer.subscribe(price)
+    await payer.add_card("pm_sandbox_fail_n_3", default=True)
+    clock.current = instant("2027-02-15T00:00:00")
+    await run_biller()
+    clock.current = instant("2027-03-14T00:00:00")
+    for attempts in (2, 3):
+        await run_biller()
+        await run_biller()
+        subscription, invoices = await billed(payer)
+        assert (subscription["status"], invoices[-1]["status"]) == ("past_due", "open"), attempts
+        clock.advance(DAY)
+    await run_biller()
+    subscription, invoices = await billed(payer)
+    assert (subscription["status"], {each["status"] for each in invoices}) == ("active", {"paid"})

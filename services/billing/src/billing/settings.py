@@ -59,6 +59,18 @@ class Settings(ServiceSettings, env_prefix="BILLING_"):
     credit_note_series: str = Field(
         default="CRN", pattern=r"^[A-Z]{1,8}$", description="What the numbers of credit notes begin with."
     )
+    trial_days_max: int = Field(
+        default=30,
+        ge=0,
+        le=730,
+        description="The longest trial that a customer may ask for; that of the price they get in any case.",
+    )
+    proration_back_s: int = Field(
+        default=3600,
+        ge=0,
+        le=2_678_400,
+        description="How long ago the instant may be at which a customer has a change computed.",
+    )
     settle_after_s: float = Field(
         default=30,
         ge=0,

@@ -1,18 +1,18 @@
 """How collection is built: in a transaction, around the provider, or where nobody waits for the answer."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
 
-from billing.collection.service import Begin, Collecting, Collection, Follower, Unattended, Waiving
+from billing.collection.service import Collecting, Collection, Follower, Unattended, Waiving
 from billing.customers import dependencies as customers
 from billing.invoices import dependencies as invoices
 from billing.ledger import dependencies as ledger
 from billing.payments import dependencies as payments
 from billing.payments.provider import Provider
+from billing.transactions import own_transactions
 from core.dependencies import ResourcesDep, Session
 from core.resources import Resources
 
@@ -38,21 +38,12 @@ def build(session: Session, resources: Resources) -> Collection:
 
 def build_collecting(session: Session, resources: Resources) -> Collecting:
     """The three steps, the last of them in the transaction of `session`."""
-    return Collecting(_begin(resources), resources[Provider], build(session, resources))
+    return Collecting(own_transactions(build, resources), resources[Provider], build(session, resources))
 
 
 def build_unattended(resources: Resources) -> Unattended:
     """What is collected without a request, in transactions of its own."""
-    return Unattended(_begin(resources), resources[Provider])
-
-
-def _begin(resources: Resources) -> Begin:
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[Collection]:
-        async with resources.database.transaction() as session:
-            yield build(session, resources)
-
-    return begin
+    return Unattended(own_transactions(build, resources), resources[Provider])
 
 
 async def _collecting(session: Session, resources: ResourcesDep) -> Collecting:

@@ -1,7 +1,5 @@
 """Who may correct invoices, and how credit notes are built: in a transaction, around the provider, or to be read."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -16,6 +14,7 @@ from billing.ledger import dependencies as ledger
 from billing.payments import dependencies as payments
 from billing.refunds import dependencies as refunds
 from billing.settings import Settings
+from billing.transactions import own_transactions
 from core.dependencies import ReadSession, ResourcesDep, Session, page, requires
 from core.resources import Resources
 from core.web.pages import Page
@@ -38,11 +37,7 @@ def build(session: Session, resources: Resources) -> CreditNotes:
 
 
 async def _crediting(session: Session, resources: ResourcesDep) -> Crediting:
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[CreditNotes]:
-        async with resources.database.transaction() as own:
-            yield build(own, resources)
-
+    begin = own_transactions(build, resources)
     return Crediting(begin, refunds.build_refunding(session, resources), build(session, resources))
 
 
@@ -50,12 +45,14 @@ async def _views(reads: ReadSession) -> CreditNoteViews:
     return CreditNoteViews(CreditNoteQueries(reads))
 
 
-async def _page(request: Request, resources: ResourcesDep, query: Annotated[CreditNoteFilter, Query()]) -> Page:
+CreditNoteFilterDep = Annotated[CreditNoteFilter, Query()]
+
+
+async def _page(request: Request, resources: ResourcesDep, query: CreditNoteFilterDep) -> Page:
     return page(request, resources, query)
 
 
 may_write = Depends(requires("billing:write"))
 CreditingDep = Annotated[Crediting, Depends(_crediting)]
 CreditNoteViewsDep = Annotated[CreditNoteViews, Depends(_views)]
-CreditNoteFilterDep = Annotated[CreditNoteFilter, Query()]
 CreditNotePageDep = Annotated[Page, Depends(_page)]

@@ -79,7 +79,7 @@ class CreditNoteLineRead(BaseModel):
     invoice_line_id: InvoiceLineId
     description: str
     net: Money
-    tax_rate: DecimalText
+    tax_rate: DecimalText = Field(description="`0.21` is 21 %.")
     tax: Money
 
     @classmethod

@@ -1,8 +1,9 @@
 """How subscriptions are built: in a transaction, around the provider, or to be read."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Annotated, TypeVar
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Annotated
 
 from fastapi import Depends
 
@@ -15,6 +16,7 @@ from billing.entitlements import dependencies as entitlements
 from billing.invoices import dependencies as invoices
 from billing.payments.dependencies import MethodUsers
 from billing.payments.service import MethodUser
+from billing.settings import Settings
 from billing.subscriptions.repository import SubscriptionQueries, SubscriptionRepository
 from billing.subscriptions.service import (
     Changes,
@@ -31,10 +33,9 @@ from billing.subscriptions.service import (
     Subscriptions,
     SubscriptionViews,
 )
+from billing.transactions import own_transactions
 from core.dependencies import ReadSession, ResourcesDep, Session
 from core.resources import Resources
-
-Built = TypeVar("Built")
 
 
 def build(session: Session, resources: Resources) -> Subscriptions:
@@ -48,6 +49,7 @@ def build(session: Session, resources: Resources) -> Subscriptions:
         catalog=catalog.build(session, resources),
         collection=collection.build(session, resources),
         clock=resources.clock,
+        trial_days_max=resources.settings_as(Settings).trial_days_max,
     )
 
 
@@ -59,6 +61,7 @@ def build_renewing(session: Session, resources: Resources) -> Renewing:
         standing=build_standing(session, resources),
         invoicing=build_invoicing(session, resources),
         collection=collection.build(session, resources),
+        endings=build_endings(session, resources),
         clock=resources.clock,
     )
 
@@ -123,22 +126,23 @@ def build_invoicing(session: Session, resources: Resources) -> Invoicing:
 
 def _build_quoting(session: Session, resources: Resources) -> Quoting:
     invoicing, buyers = build_invoicing(session, resources), customers.build(session, resources)
-    return Quoting(SubscriptionRepository(session), invoicing, buyers, resources.clock)
+    back = timedelta(seconds=resources.settings_as(Settings).proration_back_s)
+    return Quoting(SubscriptionRepository(session), invoicing, buyers, resources.clock, back)
 
 
 async def _subscribing(session: Session, resources: ResourcesDep) -> Subscribing:
     collecting = collection.build_collecting(session, resources)
-    return Subscribing(_begin(build, resources), collecting, build(session, resources))
+    return Subscribing(own_transactions(build, resources), collecting, build(session, resources))
 
 
 async def _changing(session: Session, resources: ResourcesDep) -> Changing:
     collecting = collection.build_collecting(session, resources)
-    return Changing(_begin(build_changes, resources), collecting, build_changes(session, resources))
+    return Changing(own_transactions(build_changes, resources), collecting, build_changes(session, resources))
 
 
 async def _ending(session: Session, resources: ResourcesDep) -> Ending:
     collecting = collection.build_collecting(session, resources)
-    return Ending(_begin(build_endings, resources), collecting, build_endings(session, resources))
+    return Ending(own_transactions(build_endings, resources), collecting, build_endings(session, resources))
 
 
 async def _endings(session: Session, resources: ResourcesDep) -> Endings:
@@ -148,17 +152,6 @@ async def _endings(session: Session, resources: ResourcesDep) -> Endings:
 async def _previews(session: Session, resources: ResourcesDep) -> Previews:
     quoting, invoicing = _build_quoting(session, resources), build_invoicing(session, resources)
     return Previews(SubscriptionRepository(session), quoting, invoicing)
-
-
-def _begin(
-    build_own: Callable[[Session, Resources], Built], resources: Resources
-) -> Callable[[], AbstractAsyncContextManager[Built]]:
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[Built]:
-        async with resources.database.transaction() as own:
-            yield build_own(own, resources)
-
-    return begin
 
 
 async def _views(reads: ReadSession) -> SubscriptionViews:

@@ -35,12 +35,12 @@ class Subscription(Base):
             unique=True,
             postgresql_where=text("status IN ('incomplete', 'trialing', 'active', 'past_due')"),
         ),
-        # What the biller looks for.
+        # What the biller looks for: who is behind is billed for no further period, and may end with the present one.
         Index(
             "ix_subscriptions_due",
             "current_period_end",
             "id",
-            postgresql_where=text("status IN ('trialing', 'active')"),
+            postgresql_where=text("status IN ('trialing', 'active') OR (status = 'past_due' AND cancel_at_period_end)"),
         ),
         Index("ix_subscriptions_incomplete", "created_at", "id", postgresql_where=text("status = 'incomplete'")),
     )
@@ -68,8 +68,8 @@ class Subscription(Base):
     covered_tax_rate: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default=text("0"))
     covered_from: Mapped[datetime | None] = mapped_column(default=None)
     covered_until: Mapped[datetime | None] = mapped_column(default=None)
-    # Names the request that subscribed, so that its retry after a crash goes on with it.
-    request_key: Mapped[UUID] = mapped_column(unique=True)
+    # The release before knows a retry by it, this one by `subscription_changes`; the next one drops it.
+    request_key: Mapped[UUID | None] = mapped_column(unique=True, default=None)
     sequence: Mapped[int]
     created_at: Mapped[datetime]
 

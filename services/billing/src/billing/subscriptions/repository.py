@@ -6,15 +6,17 @@ from functools import cache
 from operator import attrgetter
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, bindparam, cast, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.catalog.models import Entitlements, Plan, Price
+from billing.credit_notes.models import CreditNoteLine
 from billing.customers.models import Customer
-from billing.invoices.models import Invoice
+from billing.invoices.models import Invoice, InvoiceLine
+from billing.money import product, rounded
 from billing.payments.models import PaymentMethod
-from billing.subscriptions.announcements import ANNOUNCED_AS
 from billing.subscriptions.models import PendingItem, Subscription, SubscriptionChange, SubscriptionView
+from billing.subscriptions.rules import Charge, Period
 from billing.tables import LOCKED, Rows, columns, following
 from core.database import Position, Query, ReadSession, page_parameters, paged
 
@@ -22,7 +24,6 @@ LIVE = ("incomplete", "trialing", "active", "past_due")
 # Who has a right to what the plan gives: not who has paid nothing yet, but who is asked to pay again.
 ENTITLING = ("trialing", "active", "past_due")
 
-_ANNOUNCED = Subscription.status.in_(ANNOUNCED_AS)
 # How a subscription is read, inside a transaction and outside.
 _SUBSCRIPTIONS: Rows = select(*columns(Subscription, SubscriptionView))
 _ONE = _SUBSCRIPTIONS.where(Subscription.id == bindparam("subscription_id"))
@@ -62,6 +63,12 @@ class SubscriptionRepository:
         live = (Subscription.customer_id == customer_id, Subscription.status.in_(LIVE))
         of_plan = select(Subscription.id).where(*live, or_(Subscription.plan_id == plan_id, to_be))
         return (await self.session.scalars(of_plan)).all()
+
+    async def had(self, *, customer_id: UUID, plan_id: UUID) -> bool:
+        """Whether a customer has ever had the plan; who never paid for the first time has not."""
+        of_plan = (Subscription.customer_id == customer_id, Subscription.plan_id == plan_id)
+        had = select(Subscription.id).where(*of_plan, Subscription.status != "incomplete_expired")
+        return await self.session.scalar(select(had.exists())) or False
 
     async def live_of(self, customer_id: UUID) -> Sequence[Subscription]:
         """A customer's, in the order of their ids; nobody else changes them until the transaction ends."""
@@ -119,6 +126,37 @@ class SubscriptionRepository:
         open_ = select(Invoice.id).where(Invoice.subscription_id == subscription_id, Invoice.status == "open")
         return await self.session.scalar(select(open_.exists())) or False
 
+    async def charges(self, invoice_id: UUID) -> dict[UUID, Charge]:
+        """The lines of an invoice, each without what credit notes have taken back of it."""
+        return await self._charges(Invoice.id == invoice_id)
+
+    async def charges_beside(self, invoice: Invoice) -> list[Charge]:
+        """The same, with those of its subscription for the same periods that are paid, or wait for an invoice."""
+        ends = select(InvoiceLine.period_end).where(InvoiceLine.invoice_id == invoice.id)
+        charged = await self._charges(
+            Invoice.subscription_id == invoice.subscription_id,
+            or_(Invoice.status == "paid", Invoice.id == invoice.id),
+            InvoiceLine.period_end.in_(ends),
+        )
+        mine = PendingItem.subscription_id == invoice.subscription_id
+        waiting = await self.session.scalars(select(PendingItem).where(mine, PendingItem.period_end.in_(ends)))
+        return [*charged.values(), *(_waiting(item) for item in waiting)]
+
+    async def _charges(self, *which: ColumnElement[bool]) -> dict[UUID, Charge]:
+        taken_back = func.coalesce(func.sum(CreditNoteLine.net_minor), 0)
+        left: ColumnElement[int] = cast(InvoiceLine.net_minor - taken_back, BigInteger)
+        lines = (
+            select(InvoiceLine, left)
+            .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+            .outerjoin(CreditNoteLine, CreditNoteLine.invoice_line_id == InvoiceLine.id)
+            .where(*which)
+            .group_by(InvoiceLine.id)
+        )
+        return {
+            line.id: Charge(left_minor, Period(line.period_start, line.period_end))
+            for line, left_minor in await self.session.execute(lines)
+        }
+
     async def of_user(self, subscription_id: UUID, user_id: UUID) -> tuple[Subscription, Customer] | None:
         """A user's subscription, and the customer that they are, as they were at one instant."""
         mine = (Subscription.id == subscription_id, Customer.user_id == user_id)
@@ -163,13 +201,17 @@ class SubscriptionRepository:
         row = (await self.session.execute(_ONE, {"subscription_id": subscription_id})).mappings().one()
         return SubscriptionView.model_validate(dict(row))
 
-    async def count_announced(self) -> int:
-        return await self.session.scalar(select(func.count()).select_from(Subscription).where(_ANNOUNCED)) or 0
+    async def count(self) -> int:
+        return await self.session.scalar(select(func.count()).select_from(Subscription)) or 0
 
-    async def announced(self, *, after: UUID | None, limit: int) -> Sequence[Subscription]:
-        """The next of them in the order of their ids; nobody changes them until the transaction ends."""
-        page = following(select(Subscription).where(_ANNOUNCED), Subscription.id, after=after, limit=limit)
+    async def following(self, *, after: UUID | None, limit: int) -> Sequence[Subscription]:
+        """The next ones in the order of their ids; nobody changes them until the transaction ends."""
+        page = following(select(Subscription), Subscription.id, after=after, limit=limit)
         return (await self.session.scalars(page)).all()
+
+
+def _waiting(item: PendingItem) -> Charge:
+    return Charge(rounded(product(item.quantity, item.unit_amount)), Period(item.period_start, item.period_end))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """When the periods of a subscription end, what one costs, and what a change in the midst of one comes to."""
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,6 +36,10 @@ class Period:
         """What is left of it from an instant on."""
         return Period(at, self.end)
 
+    def within(self, other: "Period") -> timedelta:
+        """How much of it another one has."""
+        return max(timedelta(0), min(self.end, other.end) - max(self.start, other.start))
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -43,6 +47,14 @@ class Coverage:
 
     net_minor: int
     tax_rate: Decimal
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A line of an invoice, or a part of it, before tax."""
+
+    net_minor: int
     period: Period
 
 
@@ -173,6 +185,39 @@ def credit_item(coverage: Coverage, at: datetime, description: str) -> Item:
         period_end=rest.end,
         proration=True,
     )
+
+
+def uncovered(run: Run, taken_back: Iterable[Charge]) -> Run:
+    """Where a subscription is when charges of it are taken back, or asked for no more.
+
+    What was charged is less by the share of each of this period that lies in the time that is covered. Rounded up: what
+    was given back comes to no more than what was charged.
+    """
+    coverage = run.coverage
+    if coverage is None:
+        return run
+    net_minor = coverage.net_minor
+    for charge in of_period(taken_back, coverage.period.end):
+        covered = charge.period.within(coverage.period) // _MICROSECOND
+        net_minor += charge.net_minor * -covered // (charge.period.length // _MICROSECOND)
+    return replace(run, coverage=replace(coverage, net_minor=max(0, net_minor)))
+
+
+def of_period(charges: Iterable[Charge], end: datetime) -> list[Charge]:
+    """Those of a period, and of what is left of it by each change: all end when it does."""
+    return [charge for charge in charges if charge.period.end == end]
+
+
+def is_left(charges: Sequence[Charge], taken_back: Sequence[Charge]) -> bool:
+    """Whether so much may be taken back of what was charged: of each period no more than is left."""
+    return all(
+        _net_minor(of_period(taken_back, end)) <= max(0, _net_minor(of_period(charges, end)))
+        for end in {charge.period.end for charge in taken_back}
+    )
+
+
+def _net_minor(charges: Iterable[Charge]) -> int:
+    return sum(charge.net_minor for charge in charges)
 
 
 def charged(item: Item) -> Coverage:

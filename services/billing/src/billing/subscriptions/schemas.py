@@ -1,10 +1,10 @@
 """What a subscription looks like on the wire."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, StrictInt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictInt
 from pydantic_core import PydanticCustomError
 
 from billing.catalog.models import PlanId, PriceId
@@ -28,9 +28,16 @@ def _text(value: object) -> object:
     return value
 
 
+def _finite(at: datetime) -> datetime:
+    """The first instant of the calendar, which some clients send for none, is minus infinity to asyncpg."""
+    if at == datetime.min.replace(tzinfo=UTC):
+        raise PydanticCustomError("datetime_finite", "Input should be later than the first instant of the calendar")
+    return at
+
+
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 # Anything else, such as a number, would be read as seconds, or as milliseconds if it is large.
-InstantText = Annotated[Instant, BeforeValidator(_text)]
+InstantText = Annotated[Instant, BeforeValidator(_text), AfterValidator(_finite)]
 Quantity = Annotated[StrictInt, Field(ge=1, le=QUANTITY_MAX, description="1 for a flat price.")]
 
 
@@ -41,7 +48,9 @@ class SubscriptionCreate(BaseModel, extra="forbid"):
     quantity: Quantity = 1
     payment_method_id: PaymentMethodId | None = Field(default=None, description="Left out: the default one.")
     trial_days: Annotated[StrictInt, Field(ge=0, le=TRIAL_DAYS_MAX)] | None = Field(
-        default=None, description="Left out: those of the price."
+        default=None,
+        description="At most those of the price, or `BILLING_TRIAL_DAYS_MAX`. Left out: those of the price; none for "
+        "who has had the plan before.",
     )
     billing_cycle_anchor: InstantText | None = Field(
         default=None,
@@ -61,7 +70,8 @@ class SubscriptionPatch(MergePatch):
     )
     effective: Effective = Field(description="When it takes effect; left out: now.")
     proration_at: InstantText = Field(
-        description="Computes with this instant of the running period, such as that of a preview; left out: now."
+        description="Computes with this instant of the running period, such as that of a preview a moment ago; at most "
+        "`BILLING_PRORATION_BACK_S` ago. Left out: now."
     )
 
 
@@ -73,7 +83,9 @@ class InvoicePreview(BaseModel, extra="forbid"):
     quantity: Quantity | None = None
     proration: Proration = "invoice_now"
     effective: Effective = "now"
-    proration_at: InstantText | None = Field(default=None, description="May be ahead, in the running period.")
+    proration_at: InstantText | None = Field(
+        default=None, description="Any instant of what was charged last that has not ended."
+    )
 
 
 class SubscriptionCancel(BaseModel, extra="forbid"):
@@ -131,7 +143,7 @@ class PreviewLineRead(BaseModel):
     quantity: DecimalText
     unit_amount: DecimalText = Field(description="Minor units.")
     net: Money
-    tax_rate: DecimalText
+    tax_rate: DecimalText = Field(description="`0.21` is 21 %.")
     tax: Money
     proration: bool
     period_start: datetime

@@ -1,6 +1,6 @@
 """What is written about the collection of an invoice before the provider is asked, and after."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -10,7 +10,7 @@ from billing.customers.models import Customer
 from billing.customers.service import Customers
 from billing.invoices.models import Invoice
 from billing.invoices.service import Invoices
-from billing.ledger.rules import Posting, fee_taken, payment_succeeded, payment_succeeded_late
+from billing.ledger.rules import fee_taken, payment_succeeded, payment_succeeded_late
 from billing.ledger.service import Ledger
 from billing.payments.models import Payment, PaymentMethod
 from billing.payments.provider import Outcome
@@ -39,6 +39,10 @@ class Follower(Protocol):
 
     async def voided(self, invoice: Invoice) -> None:
         """Nobody asks for an invoice any more."""
+        ...
+
+    async def credited(self, invoice: Invoice, nets_minor: Mapping[UUID, int]) -> bool:
+        """So much of its lines is taken back, net, by the ids of the lines; False: so much was given back otherwise."""
         ...
 
     async def method_of(self, invoice: Invoice) -> UUID | None:
@@ -161,8 +165,8 @@ class Collection:
 
     async def missed(self, invoice: Invoice) -> None:
         """Takes note that an attempt that nobody asked for has failed; the next one is put off, or there is none."""
-        first_failed_at = invoice.first_failed_at or self.invoices.clock.now()
-        until = next_attempt(first_failed_at=first_failed_at, failures=invoice.attempts + 1)
+        now = self.invoices.clock.now()
+        until = next_attempt(first_failed_at=invoice.first_failed_at or now, failures=invoice.attempts + 1, now=now)
         await self.invoices.put_off(invoice, until=until)
         await self.follower.declined(invoice)
         if until is None:
@@ -197,20 +201,16 @@ class Collection:
     async def _received(self, payment: Payment, invoice: Invoice, customer: Customer) -> None:
         # What remains only ever shrinks, by credit notes: a payment is never less.
         taken = invoice.remaining_minor if invoice.status in {"open", "uncollectible"} else 0
+        excess = payment.amount_minor - taken
+        of_payment = {"source": format_id("pay", payment.id), "currency": payment.currency}
+        late = payment_succeeded_late(**of_payment, customer_id=customer.id, amount_minor=excess)
+        await self.ledger.post(
+            payment_succeeded(**of_payment, customer_id=customer.id, amount_minor=taken),
+            late,
+            fee_taken(**of_payment, amount_minor=payment.fee_minor),
+        )
         if taken:
             await self.invoices.mark_paid(invoice)
-            await self._post(payment_succeeded, payment, customer, taken)
             await self.follower.paid(invoice)
-        if excess := payment.amount_minor - taken:
-            posting = await self._post(payment_succeeded_late, payment, customer, excess)
-            await self.customers.credit(customer, excess, kind=posting.kind, source=posting.source)
-        source = format_id("pay", payment.id)
-        await self.ledger.post(fee_taken(source, currency=payment.currency, amount_minor=payment.fee_minor))
-
-    async def _post(
-        self, posting: Callable[..., Posting], payment: Payment, customer: Customer, amount_minor: int
-    ) -> Posting:
-        source = format_id("pay", payment.id)
-        posted = posting(source, customer_id=customer.id, currency=payment.currency, amount_minor=amount_minor)
-        await self.ledger.post(posted)
-        return posted
+        if excess:
+            await self.customers.credit(customer, excess, kind=late.kind, source=late.source)

@@ -9,7 +9,7 @@ from billing.credit_notes.announcements import CreditNoteState
 from billing.credit_notes.models import CreditNote, CreditNoteLine, CreditNoteView
 from billing.credit_notes.repository import CreditNoteRepository
 from billing.credit_notes.rules import Uses
-from billing.credit_notes.service.orders import Order
+from billing.credit_notes.service.orders import CreditNoteExceedsInvoice, Order
 from billing.customers.models import Customer
 from billing.customers.service import CurrencyMismatch, Customers
 from billing.invoices.models import Invoice
@@ -67,6 +67,8 @@ class CreditNotes:
         note_id = new_id()
         lines = order.lines(await self.repository.creditable(invoice.id), note_id=note_id)
         note = self._note(order, invoice, lines, note_id=note_id, request_key=request_key)
+        if not await self.follower.credited(invoice, order.nets_minor):
+            raise CreditNoteExceedsInvoice
         payment = await self._refunded(note, invoice)
         await self._take_back(note, invoice, customer)
         note.number = await self.invoices.next_number(self.series)

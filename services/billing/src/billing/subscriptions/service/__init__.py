@@ -1,4 +1,10 @@
-"""What is done with subscriptions."""
+"""What is done with subscriptions.
+
+A room for each thing that happens to one: `subscribing`, `changing` and `ending` on request, `previewing` what a change
+would come to, `renewing` as time passes. They stand on `quoting` (what a change comes to, and what is refused),
+`invoicing` (how lines come onto an invoice), `standing` (the states, each told) and `requests` (how a retry is known);
+`views` is what is read.
+"""
 
 from billing.subscriptions.service.changing import Changes, Changing
 from billing.subscriptions.service.ending import Ending, Endings, When

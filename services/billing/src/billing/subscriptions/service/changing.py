@@ -46,11 +46,13 @@ class Changes:
             return await self.collection.payments.of_request(request_key)
         subscription = await self.standing.locked(subscription_id, customer_id=customer.id)
         preconditions.check(subscription.sequence)
+        plan_id = subscription.plan_id
         quote = await self.quoting.quote(subscription, customer, change)
         if not self._write(subscription, quote):
             return None
         await self.requests.keep(request_key, subscription.id, terms)
-        await self.standing.changed(subscription, "subscription.updated")
+        is_other_plan = subscription.plan_id != plan_id
+        await self.standing.changed(subscription, "subscription.updated", is_other_plan=is_other_plan)
         return await self._charge(subscription, customer, quote, request_key=request_key)
 
     def _write(self, subscription: Subscription, quote: Quote) -> bool:

@@ -68,7 +68,7 @@ class Endings:
         subscription = await self.standing.locked(subscription_id, customer_id=customer.id)
         if subscription.status not in LIVE or not subscription.cancel_at_period_end:
             raise InvalidTransition("The subscription is not about to end with its period.")
-        if subscription.status != "past_due" and self.clock.now() >= subscription.current_period_end:
+        if self.clock.now() >= subscription.current_period_end:
             raise RenewalDue
         subscription.cancel_at_period_end = False
         await self.standing.changed(subscription, "subscription.updated")

@@ -43,7 +43,7 @@ class Previews:
         if found is None:
             raise SubscriptionNotFound
         subscription, customer = found
-        quote = await self.quoting.quote(subscription, customer, change, may_be_ahead=True)
+        quote = await self.quoting.quote(subscription, customer, change, at_any_time=True)
         new = quote.next_items(ends=subscription.cancel_at_period_end)
         items = [*await self.invoicing.pending(subscription.id), *new]
         amounts = [(item.tax_rate, item.net_minor) for item in items]

@@ -1,7 +1,7 @@
 """What a change of a subscription would come to, and what is refused: the same for who asks and for who decides."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -67,7 +67,7 @@ class ProrationNotAllowed(Invalid):
 
 
 class InstantNotCovered(Invalid):
-    """The change is not within the time that was charged last and has not ended."""
+    """The change is not within the time that was charged last, or is too long ago or too early."""
 
     code = "instant_not_covered"
 
@@ -120,11 +120,13 @@ class Quoting:
     invoicing: Invoicing
     customers: Customers
     clock: Clock
+    # How long ago a change may be computed at: whoever could choose would have used what they give back.
+    back: timedelta
 
     async def quote(
-        self, subscription: Subscription, customer: Customer, change: Change, *, may_be_ahead: bool = False
+        self, subscription: Subscription, customer: Customer, change: Change, *, at_any_time: bool = False
     ) -> Quote:
-        """What a change would come to; `may_be_ahead`: also at an instant that has not come yet.
+        """What a change would come to; `at_any_time`: also at an instant that is long ago or has not come yet.
 
         Raises:
             InvalidTransition, RenewalDue, PaymentInProgress: the subscription cannot be changed (now).
@@ -133,7 +135,7 @@ class Quoting:
         """
         await self._refuse(subscription)
         run = Run.of(subscription)
-        at, now = self._instants(run, change, may_be_ahead=may_be_ahead)
+        at, now = self._instants(run, change, at_any_time=at_any_time)
         present, planned = await self.invoicing.present(subscription), await self.invoicing.planned(subscription)
         if change.price_id is None and change.quantity is None:
             return Quote(present=present, planned=planned, effect=Effect(run), is_invoiced=False)
@@ -164,13 +166,13 @@ class Quoting:
         if len(await self.repository.pending(subscription.id)) >= PENDING_MAX:
             raise TooManyChanges
 
-    def _instants(self, run: Run, change: Change, *, may_be_ahead: bool) -> tuple[datetime, datetime]:
+    def _instants(self, run: Run, change: Change, *, at_any_time: bool) -> tuple[datetime, datetime]:
         """The instant that is prorated at, and the one at which a period that begins anew does so."""
         now, at = self.clock.now(), change.proration_at
         first = run.period.start if run.coverage is None else max(run.period.start, run.coverage.period.start)
         if at is not None:
-            is_early_enough = at < run.period.end and (may_be_ahead or at <= now)
-            if at < to_the_second(first) or not is_early_enough:
+            is_allowed = at_any_time or to_the_second(now - self.back) <= at <= now
+            if not (is_allowed and to_the_second(first) <= at < run.period.end):
                 raise InstantNotCovered
             now = max(now, at)
         return max(first, to_the_second(at or now)), max(first, to_the_second(now))

@@ -11,6 +11,7 @@ from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.repository import SubscriptionRepository
 from billing.subscriptions.rules import INCOMPLETE_FOR, Run, renewed
+from billing.subscriptions.service.ending import Endings
 from billing.subscriptions.service.invoicing import Invoicing
 from billing.subscriptions.service.standing import Standing
 from core.clock import Clock
@@ -36,6 +37,7 @@ class Renewing:
     standing: Standing
     invoicing: Invoicing
     collection: Collection
+    endings: Endings
     clock: Clock
 
     async def renew(self, subscription_id: UUID, *, customer_id: UUID) -> Renewal | None:
@@ -45,13 +47,19 @@ class Renewing:
         """
         customer = await self.collection.customers.by_id(customer_id)
         subscription = await self.repository.locked(subscription_id)
-        if subscription.status not in {"trialing", "active"} or subscription.current_period_end > self.clock.now():
+        # Who is behind is billed for no further period, and may end with the present one.
+        is_running = subscription.status in {"trialing", "active"}
+        ends = subscription.cancel_at_period_end and (is_running or subscription.status == "past_due")
+        if not (is_running or ends) or subscription.current_period_end > self.clock.now():
             return None
-        if subscription.cancel_at_period_end:
-            return await self._end(subscription, customer)
+        if ends:
+            payment = await self.endings.end(subscription, customer)
+            return None if payment is None else Renewal(payment)
+        plan_id = subscription.plan_id
         items = await self._enter_next_period(subscription)
         # Before the invoice: from its number on, all other invoices wait for this transaction.
-        await self.standing.changed(subscription, "subscription.renewed")
+        is_other_plan = subscription.plan_id != plan_id
+        await self.standing.changed(subscription, "subscription.renewed", is_other_plan=is_other_plan)
         payment = await self._invoice(subscription, customer, items)
         return Renewal(payment, is_due_again=subscription.current_period_end <= self.clock.now())
 
@@ -69,14 +77,6 @@ class Renewing:
                 await self.collection.invoices.void(invoice, customer)
         await self.standing.end(subscription, "incomplete_expired")
 
-    async def _end(self, subscription: Subscription, customer: Customer) -> Renewal | None:
-        """Ends it with its period; what waits for the next invoice comes onto a last one."""
-        await self.standing.end(subscription, "canceled")
-        last = await self.invoicing.issue_pending(subscription, customer)
-        if last is None:
-            return None
-        return Renewal(None if last.status == "paid" else await self.collection.begin_automatic(last, customer))
-
     async def _enter_next_period(self, subscription: Subscription) -> Sequence[Item]:
         """Moves on by one period; what was put off until then takes effect."""
         present = planned = await self.invoicing.planned(subscription)
@@ -91,7 +91,6 @@ class Renewing:
 
     async def _invoice(self, subscription: Subscription, customer: Customer, items: Sequence[Item]) -> Payment | None:
         invoice = await self.invoicing.issue(subscription, customer, items, reason="subscription_cycle")
-        assert invoice is not None  # noqa: S101 - it has the line of the period
         if invoice.status == "paid":
             await self.standing.paid(invoice)
             return None

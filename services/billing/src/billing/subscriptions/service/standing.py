@@ -1,6 +1,6 @@
 """The states of a subscription."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from billing.payments.models import PaymentMethod
 from billing.subscriptions.announcements import ANNOUNCED_AS, SubscriptionState
 from billing.subscriptions.models import Subscription, SubscriptionStatus
 from billing.subscriptions.repository import SubscriptionRepository
+from billing.subscriptions.rules import Charge, Run, is_left, uncovered
 from billing.subscriptions.service.views import SubscriptionNotFound
 from core.clock import Clock
 from core.events import Events
@@ -70,14 +71,33 @@ class Standing:
             await self.end(subscription, "incomplete_expired")
 
     async def voided(self, invoice: Invoice) -> None:
-        """Ends the subscription that waited for this invoice to begin; one that was behind may be so no more."""
+        """Ends the subscription that waited for this invoice to begin; one that was behind may be so no more.
+
+        What nobody has paid is given back to nobody when something changes.
+        """
         subscription = await self._of(invoice)
         if subscription is None:
             return
+        uncovered(Run.of(subscription), (await self.repository.charges(invoice.id)).values()).onto(subscription)
         if subscription.status == "incomplete":
             await self.end(subscription, "incomplete_expired")
         elif subscription.status == "past_due" and not await self.repository.owes(subscription.id):
             await self._move(subscription, "active")
+
+    async def credited(self, invoice: Invoice, nets_minor: Mapping[UUID, int]) -> bool:
+        """Takes note that so much was taken back: it is not given back a second time when something changes.
+
+        Nor is taken back what a change has given back already.
+        """
+        subscription = await self._of(invoice)
+        if subscription is None:
+            return True
+        charges = await self.repository.charges(invoice.id)
+        taken_back = [Charge(net_minor, charges[line_id].period) for line_id, net_minor in nets_minor.items()]
+        if not is_left(await self.repository.charges_beside(invoice), taken_back):
+            return False
+        uncovered(Run.of(subscription), taken_back).onto(subscription)
+        return True
 
     async def method_of(self, invoice: Invoice) -> UUID | None:
         """What the subscription of an invoice is paid with; None: whatever is the customer's default."""
@@ -109,23 +129,25 @@ class Standing:
 
     async def count_announced(self) -> int:
         """How many subscriptions others know of."""
-        return await self.repository.count_announced()
+        return await self.repository.count()
 
     async def retell(self, *, after: UUID | None, limit: int) -> Sequence[UUID]:
         """Tells the next of them again as they are; their ids, in order."""
-        subscriptions = await self.repository.announced(after=after, limit=limit)
+        subscriptions = await self.repository.following(after=after, limit=limit)
         for subscription in subscriptions:
             await self._announce(subscription)
         return [subscription.id for subscription in subscriptions]
 
-    async def _of(self, invoice: Invoice) -> Subscription | None:
-        return None if invoice.subscription_id is None else await self.repository.locked(invoice.subscription_id)
-
-    async def changed(self, subscription: Subscription, type_: str) -> None:
+    async def changed(self, subscription: Subscription, type_: str, *, is_other_plan: bool = False) -> None:
         """Writes and tells what has changed beside the state of a subscription that is locked."""
         subscription.sequence += 1
         await self.repository.flush()
-        await self._follow(subscription, type_=type_)
+        await self._announce(subscription, type_=type_)
+        if is_other_plan:
+            await self._entitle(subscription)
+
+    async def _of(self, invoice: Invoice) -> Subscription | None:
+        return None if invoice.subscription_id is None else await self.repository.locked(invoice.subscription_id)
 
     async def _move(self, subscription: Subscription, status: SubscriptionStatus) -> None:
         subscription.status = status
@@ -133,9 +155,12 @@ class Standing:
         await self.repository.flush()
         await self._follow(subscription)
 
-    async def _follow(self, subscription: Subscription, *, type_: str | None = None) -> None:
-        """Tells a change, and has what the customer may use keep up with it."""
-        await self._announce(subscription, type_=type_)
+    async def _follow(self, subscription: Subscription) -> None:
+        """Tells a change of state, and has what the customer may use keep up with it."""
+        await self._announce(subscription)
+        await self._entitle(subscription)
+
+    async def _entitle(self, subscription: Subscription) -> None:
         plans = await self.repository.entitling(subscription.customer_id)
         await self.entitlements.update(subscription.customer_id, plans)
 

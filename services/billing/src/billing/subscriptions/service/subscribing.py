@@ -33,6 +33,15 @@ class AnchorNotAllowed(Invalid):
         super().__init__(errors=(FieldError("#/billing_cycle_anchor", self.code, self.title()),))
 
 
+class TrialNotAllowed(Invalid):
+    """A trial of a plan is given once, and is no longer than that of the price or what may be asked for."""
+
+    code = "trial_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__(errors=(FieldError("#/trial_days", self.code, self.title()),))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What somebody subscribes to; `request_key` is the same for every attempt of one request."""
@@ -65,6 +74,7 @@ class Subscriptions:
     catalog: Catalog
     collection: Collection
     clock: Clock
+    trial_days_max: int
 
     async def begin(self, order: Order) -> tuple[UUID, Payment | None]:
         """Puts subscription, invoice and payment on record, or finds those that this request began before.
@@ -72,7 +82,7 @@ class Subscriptions:
         Raises:
             CustomerClosed: this customer buys nothing any more.
             PriceNotFound, QuantityNotAllowed, AlreadySubscribed, CurrencyMismatch: this customer cannot buy it.
-            AnchorNotAllowed: its periods cannot be counted from there.
+            TrialNotAllowed, AnchorNotAllowed: not with that trial; its periods cannot be counted from there.
             PaymentMethodNotFound, PaymentMethodRequired: there is nothing to pay it with.
             IdempotencyKeyReused: the request that began it was another one.
         """
@@ -83,13 +93,16 @@ class Subscriptions:
             return begun, await self.collection.payments.of_request(order.request_key)
         offer = await self.catalog.offer(order.price_id)
         await self._refuse(order, offer.price, customer)
-        subscription = self._subscription(order, offer.price, customer)
+        trial_days = await self._trial_days(order, offer.price, customer)
+        subscription = self._subscription(order, offer.price, customer, trial_days=trial_days)
         method = await self._method(order, subscription, offer.price, customer)
         await self.standing.create(subscription)
         await self.requests.keep(order.request_key, subscription.id, order.terms())
         if subscription.status == "trialing":
             return subscription.id, None
-        return subscription.id, await self._invoice(subscription, offer, customer, method)
+        return subscription.id, await self._invoice(
+            subscription, offer, customer, method, request_key=order.request_key
+        )
 
     async def _refuse(self, order: Order, price: Price, customer: Customer) -> None:
         if price.model == "flat" and order.quantity != 1:
@@ -106,9 +119,17 @@ class Subscriptions:
             return None
         return await self.collection.methods.chosen(customer, order.payment_method_id)
 
-    def _subscription(self, order: Order, price: Price, customer: Customer) -> Subscription:
+    async def _trial_days(self, order: Order, price: Price, customer: Customer) -> int:
+        """The trial that is asked for, else that of the price; whoever has had the plan before gets none."""
+        is_used = await self.repository.had(customer_id=customer.id, plan_id=price.plan_id)
+        if order.trial_days is None:
+            return 0 if is_used else price.trial_days
+        if order.trial_days and (is_used or order.trial_days > max(price.trial_days, self.trial_days_max)):
+            raise TrialNotAllowed
+        return order.trial_days
+
+    def _subscription(self, order: Order, price: Price, customer: Customer, *, trial_days: int) -> Subscription:
         now = self.clock.now()
-        trial_days = price.trial_days if order.trial_days is None else order.trial_days
         trial_end = now + timedelta(days=trial_days)
         anchor_at = order.billing_cycle_anchor or trial_end
         if order.billing_cycle_anchor is not None and (trial_days or anchor_at > boundary(now, price.interval, 1)):
@@ -124,13 +145,18 @@ class Subscriptions:
             anchor_at=anchor_at,
             current_period_start=now,
             current_period_end=trial_end if trial_days else period_at(anchor_at, price.interval, now).end,
-            request_key=order.request_key,
             sequence=1,
             created_at=now,
         )
 
     async def _invoice(
-        self, subscription: Subscription, offer: Offer, customer: Customer, method: PaymentMethod | None
+        self,
+        subscription: Subscription,
+        offer: Offer,
+        customer: Customer,
+        method: PaymentMethod | None,
+        *,
+        request_key: UUID,
     ) -> Payment | None:
         """Issues the invoice of the first period; gives the payment to collect, if there is anything to pay."""
         run = Run.of(subscription)
@@ -141,7 +167,7 @@ class Subscriptions:
             await self.standing.paid(invoice)
             return None
         assert method is not None  # noqa: S101 - only a price of nothing needs none, and its invoice is paid
-        return await self.collection.begin_with(invoice, method, request_key=subscription.request_key)
+        return await self.collection.begin_with(invoice, method, request_key=request_key)
 
 
 @dataclass(frozen=True, slots=True)
