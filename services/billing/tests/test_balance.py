@@ -57,6 +57,15 @@ async def test_who_has_bought_nothing_has_none(buyer):
     assert (await buyer.get(f"/v1/customers/{customer_id}/balance-transactions")).json()["data"] == []
 
 
+async def test_a_balance_is_a_number_that_every_client_reads_exactly(buyer, bookkeeper, bill, draft):
+    await bill(buyer, *["-100000 10000000000 0"] * 9)
+    await bill(buyer, "-719 10000000000 0", "-1 9254740991 0")
+    one_more = await draft(buyer, "-1 1 0")
+    refused = await bookkeeper.post(f"/v1/invoices/{one_more['id']}/finalize")
+    assert problem(refused) == (409, "balance_too_large")
+    assert (await buyer.get("/v1/customers/me")).json()["balance"] == euro(2**53 - 1)
+
+
 async def test_a_page_of_one_customer_is_none_of_another(payer, bookkeeper, buyer, history):
     path = f"/v1/customers/{history[0]['customer_id']}/balance-transactions"
     cursor = (await bookkeeper.get(path, limit=1)).json()["next_cursor"]

@@ -26,6 +26,8 @@ EXPONENTS = {code: digits for digits, codes in _CURRENCIES.items() for code in c
 
 # What PostgreSQL's bigint holds.
 AMOUNT_MAX = 2**63 - 1
+# What every JSON client reads exactly (RFC 8259, section 6): an invoice or a balance comes to no more.
+AMOUNT_MINOR_MAX = 2**53 - 1
 # With at most 100 000 pieces and a tax of 100 %, a line of such a price is a number that every JSON client reads
 # exactly: below 2**53 (RFC 8259, section 6).
 UNIT_AMOUNT_MAX = Decimal(10**10)
@@ -95,10 +97,14 @@ DecimalText = Annotated[
     PlainSerializer(as_text, return_type=str),
     _shown_as(_DECIMAL.pattern, example="12.5"),
 ]
-# A price for one piece, in minor units: "12.12" of EUR is 12.12 cents.
 UnitAmount = Annotated[
     DecimalText,
-    Field(ge=0, le=UNIT_AMOUNT_MAX, decimal_places=UNIT_AMOUNT_PLACES),
+    Field(
+        ge=0,
+        le=UNIT_AMOUNT_MAX,
+        decimal_places=UNIT_AMOUNT_PLACES,
+        description="What one piece costs, in minor units: `12.12` of EUR is 12.12 cents.",
+    ),
     _shown_as(r"10{10}(\.0{1,12})?|[0-9]{1,10}(\.[0-9]{1,12})?", example="12.5"),
 ]
 # How many pieces an invoice line has; fewer than none take something back.
@@ -107,10 +113,9 @@ Quantity = Annotated[
     Field(ge=-QUANTITY_MAX, le=QUANTITY_MAX, decimal_places=UNIT_AMOUNT_PLACES),
     _shown_as(r"-?(10{5}(\.0{1,12})?|[0-9]{1,5}(\.[0-9]{1,12})?)", example="100"),
 ]
-# "0.21" is 21 %.
 Rate = Annotated[
     DecimalText,
-    Field(ge=0, le=1, decimal_places=RATE_PLACES),
+    Field(ge=0, le=1, decimal_places=RATE_PLACES, description="Added to the amount: `0.21` is 21 %."),
     _shown_as(r"1(\.0{1,6})?|0(\.[0-9]{1,6})?", example="0.21"),
 ]
 # A type of its own, so that OpenAPI documents the codes once.

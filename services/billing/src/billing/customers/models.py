@@ -22,7 +22,7 @@ class Customer(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     # The `sub` of the access tokens: users' own database holds who that is.
     user_id: Mapped[UUID] = mapped_column(unique=True)
-    # Set by the first subscription: one customer's books are in one currency.
+    # Set by the first purchase: one customer's books are in one currency.
     currency: Mapped[str | None]
     # What we owe the customer, which the next invoices use up: the sum of the balance transactions.
     balance_minor: Mapped[int] = mapped_column(default=0, server_default=text("0"))

@@ -8,6 +8,7 @@ from uuid import UUID
 from billing.customers.announcements import CustomerState
 from billing.customers.models import BalanceTransaction, BalanceTransactionView, Customer, CustomerView
 from billing.customers.repository import CustomerQueries, CustomerRepository
+from billing.money import AMOUNT_MINOR_MAX
 from core.clock import Clock
 from core.errors import Conflict, Forbidden, NotFound
 from core.events import Events
@@ -30,6 +31,12 @@ class CurrencyMismatch(Conflict):
     """The customer's account is in another currency."""
 
     code = "currency_mismatch"
+
+
+class BalanceTooLarge(Conflict):
+    """The customer's balance would come to more than a balance can."""
+
+    code = "balance_too_large"
 
 
 class CustomerClosed(Conflict):
@@ -129,8 +136,13 @@ class Customers:
         """Adds to the balance of a customer who is locked, or takes from it; the caller posts the same to the ledger.
 
         `kind` and `source` are those of the posting.
+
+        Raises:
+            BalanceTooLarge: it would be more than a balance can be.
         """
         assert customer.currency is not None  # noqa: S101 - no invoice without, and nothing to credit without one
+        if customer.balance_minor + amount_minor > AMOUNT_MINOR_MAX:
+            raise BalanceTooLarge
         customer.balance_minor += amount_minor
         transaction = BalanceTransaction(
             id=new_id(),

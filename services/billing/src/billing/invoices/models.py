@@ -146,7 +146,6 @@ class InvoiceView(BaseModel):
     id: UUID
     customer_id: UUID
     subscription_id: UUID | None
-    reason: InvoiceReason
     status: InvoiceStatus
     number: str | None
     currency: str
@@ -162,7 +161,6 @@ class InvoiceView(BaseModel):
     finalized_at: datetime | None
     due_at: datetime | None
     paid_at: datetime | None
-    next_attempt_at: datetime | None
     lines: list[LineView]
     last_payment: PaymentView | None
     # What the customer has in credit now, for what a draft would come to.

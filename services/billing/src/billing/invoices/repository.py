@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Uuid, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from billing.customers.models import Customer
 from billing.invoices.announcements import ANNOUNCED_AS
@@ -32,11 +33,15 @@ _INVOICES: Rows = select(
     _balance.scalar_subquery().label("balance_minor"),
 )
 _ONE = _INVOICES.where(Invoice.id == bindparam("invoice_id"))
-_LATEST = (
-    _INVOICES.where(Invoice.subscription_id == any_(bindparam("subscription_ids", type_=ARRAY(Uuid))))
-    .ext(distinct_on(Invoice.subscription_id))
-    .order_by(Invoice.subscription_id, Invoice.created_at.desc(), Invoice.id.desc())
+_each = aliased(Invoice)
+_latest = (
+    select(_each.id)
+    .where(_each.subscription_id == any_(bindparam("subscription_ids", type_=ARRAY(Uuid))))
+    .ext(distinct_on(_each.subscription_id))
+    .order_by(_each.subscription_id, _each.created_at.desc(), _each.id.desc())
 )
+# By their ids, so that lines are gathered of these alone and not of all that a subscription has ever had.
+_LATEST = _INVOICES.where(Invoice.id.in_(_latest))
 _ANNOUNCED = Invoice.status.in_(ANNOUNCED_AS)
 _LATEST_OUTSIDE = Query(_LATEST, InvoiceView)
 _mine = select(Customer.id).where(Customer.user_id == bindparam("user_id")).scalar_subquery()

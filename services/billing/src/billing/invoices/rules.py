@@ -8,12 +8,10 @@ from itertools import groupby
 from typing import Self
 
 from billing.invoices.models import InvoiceView
-from billing.money import product, rounded, total
+from billing.money import AMOUNT_MINOR_MAX, product, rounded, total
 
 # An invoice is answered with all its lines, and a page of a list with a hundred invoices.
 LINES_MAX = 250
-# What every JSON client reads exactly (RFC 8259, section 6).
-AMOUNT_MINOR_MAX = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +99,8 @@ def taxes(lines: Sequence[tuple[Decimal, int]]) -> list[int]:
     they add up to it and none is off by a whole unit.
     """
     shares = [0] * len(lines)
-    by_rate = sorted(range(len(lines)), key=lambda position: lines[position][0])
-    for rate, positions in groupby(by_rate, key=lambda position: lines[position][0]):
+    ordered = sorted(range(len(lines)), key=lambda position: lines[position][0])
+    for rate, positions in groupby(ordered, key=lambda position: lines[position][0]):
         of_rate = list(positions)
         exact = [product(rate, lines[position][1]) for position in of_rate]
         for position, share in zip(of_rate, shared(rounded(total(exact)), exact), strict=True):

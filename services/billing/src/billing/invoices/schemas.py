@@ -33,14 +33,14 @@ class InvoiceLineCreate(BaseModel, extra="forbid"):
 
     description: Line
     quantity: Quantity = Field(description="A negative one takes something back.")
-    unit_amount: UnitAmount = Field(description="Minor units as a decimal string, with up to 12 places.")
-    tax_rate: Rate = Field(description="Added to the amount: 0.21 is 21 %.")
+    unit_amount: UnitAmount
+    tax_rate: Rate
 
 
 class InvoiceTaxRead(BaseModel):
     """The tax of one rate: rounded once, on the sum of its lines."""
 
-    rate: DecimalText
+    rate: DecimalText = Field(description="`0.21` is 21 %.")
     base: Money
     amount: Money
 
@@ -58,7 +58,7 @@ class InvoiceLineRead(BaseModel):
     quantity: DecimalText
     unit_amount: DecimalText = Field(description="Minor units.")
     net: Money
-    tax_rate: DecimalText
+    tax_rate: DecimalText = Field(description="`0.21` is 21 %.")
     tax: Money
     proration: bool
     period_start: datetime

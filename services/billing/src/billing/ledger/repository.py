@@ -7,21 +7,18 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, cast, func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.ledger.models import BalanceView, EntryView, LedgerEntry, LedgerTransaction, TransactionView
 from billing.ledger.rules import Posting
-from billing.tables import Rows, all_as_json
+from billing.tables import Rows, all_as_json, columns
 from core.database import Position, Query, ReadSession, page_parameters, paged
 
 _entries = all_as_json(LedgerEntry, EntryView, order_by=LedgerEntry.position)
 _TRANSACTIONS: Rows = select(
-    LedgerTransaction.id,
-    LedgerTransaction.kind,
-    LedgerTransaction.source,
+    *columns(LedgerTransaction, TransactionView),
     select(_entries).where(LedgerEntry.transaction_id == LedgerTransaction.id).scalar_subquery().label("entries"),
-    LedgerTransaction.created_at,
 )
 _of_customer = select(LedgerEntry.transaction_id).where(LedgerEntry.customer_id == bindparam("customer_id"))
 _FILTERS = {
@@ -33,7 +30,7 @@ _BALANCES = Query(
     select(
         LedgerEntry.account,
         LedgerEntry.currency,
-        cast(func.sum(LedgerEntry.amount_minor), BigInteger).label("amount_minor"),
+        func.sum(LedgerEntry.amount_minor).label("amount_minor"),
     )
     .group_by(LedgerEntry.account, LedgerEntry.currency)
     .order_by(LedgerEntry.account, LedgerEntry.currency),
@@ -54,9 +51,13 @@ class LedgerRepository:
 
     session: AsyncSession
 
-    async def add(self, transaction_id: UUID, posting: Posting, *, now: datetime) -> None:
-        transaction = {"id": transaction_id, "kind": posting.kind, "source": posting.source, "created_at": now}
-        await self.session.execute(insert(LedgerTransaction).values(**transaction))
+    async def add(self, postings: Mapping[UUID, Posting], *, now: datetime) -> None:
+        """Adds postings by their ids: one at least."""
+        transactions = [
+            {"id": transaction_id, "kind": posting.kind, "source": posting.source, "created_at": now}
+            for transaction_id, posting in postings.items()
+        ]
+        await self.session.execute(insert(LedgerTransaction), transactions)
         entries = [
             {
                 "transaction_id": transaction_id,
@@ -66,6 +67,7 @@ class LedgerRepository:
                 "amount_minor": entry.amount_minor,
                 "currency": entry.currency,
             }
+            for transaction_id, posting in postings.items()
             for position, entry in enumerate(posting.entries)
         ]
         # With NULLs, so that entries with and without a customer are one statement.

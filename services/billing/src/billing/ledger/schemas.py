@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictInt
 
 from billing.customers.models import CustomerId
 from billing.ledger.models import BalanceView, EntryView, TransactionId, TransactionView
@@ -55,13 +55,19 @@ class TransactionRead(BaseModel):
         )
 
 
+class Sum(Money, frozen=True, extra="forbid"):
+    """What many amounts come to, which may be more than one amount can."""
+
+    amount: StrictInt = Field(description="Minor units.")
+
+
 class AccountRead(BaseModel):
     """An account in one currency, with what its entries amount to."""
 
     account: Account
-    balance: Money
+    balance: Sum
 
     @classmethod
     def of(cls, balance: BalanceView) -> Self:
-        amount = Money(amount=balance.amount_minor, currency=balance.currency)
+        amount = Sum(amount=balance.amount_minor, currency=balance.currency)
         return cls(account=Account(balance.account), balance=amount)

@@ -20,16 +20,17 @@ class Ledger:
     repository: LedgerRepository
     clock: Clock
 
-    async def post(self, posting: Posting) -> None:
-        """Books a posting; one of nothing is nothing to book.
+    async def post(self, *postings: Posting) -> None:
+        """Books postings, in this order; one of nothing is nothing to book.
 
         Raises:
-            UnbalancedError: it does not sum to zero.
+            UnbalancedError: one of them does not sum to zero.
         """
-        if not posting.entries:
-            return
-        check_balanced(posting)
-        await self.repository.add(new_id(), posting, now=self.clock.now())
+        booked = {new_id(): posting for posting in postings if posting.entries}
+        for posting in booked.values():
+            check_balanced(posting)
+        if booked:
+            await self.repository.add(booked, now=self.clock.now())
 
 
 @dataclass(frozen=True, slots=True)

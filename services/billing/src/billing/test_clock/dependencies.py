@@ -11,7 +11,8 @@ from billing.clock import BusinessClock
 from billing.payments.provider import Provider
 from billing.test_clock.repository import OffsetQueries, OffsetRepository
 from billing.test_clock.service import BusinessTime, Level, Moving, refuse_where_money_moves
-from core.dependencies import ResourcesDep, requires
+from billing.transactions import own_transactions
+from core.dependencies import ResourcesDep, Session, requires
 from core.lifespan import Supervisor
 from core.resources import Resources
 
@@ -19,12 +20,7 @@ from core.resources import Resources
 def build(resources: Resources) -> BusinessTime:
     """The business clock, moved in transactions of its own."""
     clock = resources[BusinessClock]
-
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[Moving]:
-        async with resources.database.transaction() as session:
-            yield Moving(OffsetRepository(session), resources.events(session), clock)
-
+    begin = own_transactions(_build_moving, resources)
     return BusinessTime(begin, _level(resources, clock), biller.build(resources), clock)
 
 
@@ -43,6 +39,10 @@ async def open_clock(resources: Resources) -> AsyncGenerator[BusinessClock]:
     async with Supervisor() as tasks:
         tasks.start("test clock", level.run)
         yield resources.clock
+
+
+def _build_moving(session: Session, resources: Resources) -> Moving:
+    return Moving(OffsetRepository(session), resources.events(session), resources[BusinessClock])
 
 
 def _level(resources: Resources, clock: BusinessClock) -> Level:

@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from billing.biller.models import Backlog
 from billing.clock import BusinessClock
+from billing.subscriptions.schemas import InstantText
 
 
 class ClockAdvance(BaseModel, extra="forbid"):
     """Where to move it."""
 
-    to: AwareDatetime = Field(description="Later than it is, and at most ten years ahead of the system's clock.")
+    to: InstantText = Field(description="Later than it is, and at most ten years ahead of the system's clock.")
 
 
 class DueRead(BaseModel):

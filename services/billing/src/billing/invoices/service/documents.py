@@ -88,6 +88,11 @@ class Invoices:
         for line, tax_minor in zip(lines, totals.taxes_minor, strict=True):
             line.tax_minor = tax_minor
         await self.repository.put_lines(lines)
+        await self._book(invoice, invoice_finalized, net_minor=totals.subtotal_minor, tax_minor=totals.tax_minor)
+        if applied := totals.balance_applied_minor:
+            posted = await self._post(balance_applied, invoice, applied)
+            await self.customers.credit(customer, -applied, kind=posted.kind, source=posted.source)
+        invoice.number = await self.next_number(self.series)
         invoice.subtotal_minor = totals.subtotal_minor
         invoice.tax_minor = totals.tax_minor
         invoice.total_minor = totals.total_minor
@@ -96,13 +101,8 @@ class Invoices:
         invoice.seller = self.seller
         invoice.buyer = {"customer_id": format_id("cus", customer.id), "user_id": format_id("usr", customer.user_id)}
         invoice.finalized_at = invoice.due_at = self.clock.now()
-        invoice.number = await self.next_number(self.series)
         invoice.status = "open"
         await self._moved(invoice)
-        await self._book(invoice, invoice_finalized, net_minor=invoice.subtotal_minor, tax_minor=invoice.tax_minor)
-        if applied := invoice.balance_applied_minor:
-            posted = await self._post(balance_applied, invoice, applied)
-            await self.customers.credit(customer, -applied, kind=posted.kind, source=posted.source)
         if not invoice.amount_due_minor:
             await self.mark_paid(invoice)
 
