@@ -8,16 +8,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.catalog.models import Offer, Plan, PlanView, Price, PriceView
-from billing.tables import Rows, all_as_json
+from billing.tables import Rows, all_as_json, columns
 from core.database import Position, Query, ReadSession, page_parameters, paged
 
 _prices = all_as_json(Price, PriceView, order_by=Price.created_at)
 _PLANS: Rows = select(
-    Plan.id,
-    Plan.name,
-    Plan.entitlements,
+    *columns(Plan, PlanView),
     select(_prices).where(Price.plan_id == Plan.id).scalar_subquery().label("prices"),
-    Plan.created_at,
 )
 _PLAN = Query(_PLANS.where(Plan.id == bindparam("plan_id")), PlanView)
 _PAGE = Query(paged(_PLANS, Plan.created_at, Plan.id), PlanView)

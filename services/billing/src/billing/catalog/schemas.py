@@ -35,10 +35,10 @@ class PriceCreate(BaseModel, extra="forbid"):
     """A new price of a plan."""
 
     model: PriceModel = Field(description="`flat`: the amount, once; `per_unit`: the amount times the quantity.")
-    unit_amount: UnitAmount = Field(description="Minor units as a decimal string, with up to 12 places.")
+    unit_amount: UnitAmount
     currency: Currency
     interval: Interval
-    tax_rate: Rate = Field(default=Decimal(0), description="Added to the amount: 0.21 is 21 %.")
+    tax_rate: Rate = Decimal(0)
     trial_days: StrictInt = Field(default=0, ge=0, le=TRIAL_DAYS_MAX)
 
 

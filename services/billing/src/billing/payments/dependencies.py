@@ -1,7 +1,6 @@
 """Who may read payments, and how payments and payment methods are built: in a transaction, or to be read."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -22,6 +21,7 @@ from billing.payments.service import (
     Removal,
 )
 from billing.settings import Settings
+from billing.transactions import own_transactions
 from core.dependencies import ReadSession, ResourcesDep, Session, page, requires
 from core.resources import Resources
 from core.web.pages import Page
@@ -64,13 +64,7 @@ def build_removal(session: Session, resources: Resources) -> Removal:
 
 def build_detachment(resources: Resources) -> Detachment:
     """What is done about the provider, between transactions of its own."""
-
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[Removal]:
-        async with resources.database.transaction() as session:
-            yield build_removal(session, resources)
-
-    return Detachment(begin, resources[Provider])
+    return Detachment(own_transactions(build_removal, resources), resources[Provider])
 
 
 def _settle_after(resources: Resources) -> timedelta:

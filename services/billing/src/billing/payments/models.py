@@ -47,6 +47,7 @@ class Payment(Base):
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name="refunded"),
         Index(None, "created_at", "id"),
+        Index(None, "status", "created_at", "id"),
         Index(None, "invoice_id", "created_at"),
         # One attempt at a time, whatever runs at once.
         Index("uq_payments_processing", "invoice_id", unique=True, postgresql_where=text("status = 'processing'")),
