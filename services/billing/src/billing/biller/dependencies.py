@@ -7,7 +7,7 @@ from billing.biller.repository import DueQueries
 from billing.biller.service import Biller, Meters
 from billing.collection.dependencies import build_unattended
 from billing.subscriptions.dependencies import build_renewing
-from billing.subscriptions.service import Renewing
+from billing.transactions import own_transactions
 from core.lifespan import Supervisor, begun
 from core.resources import Resources
 
@@ -17,15 +17,9 @@ WORKERS_MAX = 4
 
 def build(resources: Resources) -> Biller:
     """The biller, with transactions of its own."""
-
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[Renewing]:
-        async with resources.database.transaction() as session:
-            yield build_renewing(session, resources)
-
     return Biller(
         due=DueQueries(resources.database.reads),
-        begin=begin,
+        begin=own_transactions(build_renewing, resources),
         unattended=build_unattended(resources),
         meters=resources[Meters],
         clock=resources.clock,

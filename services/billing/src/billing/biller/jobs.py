@@ -6,10 +6,11 @@ from billing.biller.dependencies import build
 from core.jobs import Jobs
 from core.resources import Resources
 
-# Also how long a process that was killed keeps the others from billing; what is left over waits for the next run.
-TIMEOUT = timedelta(minutes=3)
-# What has begun by then is done before the time limit, even by a provider that takes its time.
-WITHIN = timedelta(minutes=2, seconds=30)
+# What is left over when the time is up waits for the next run, which begins a few seconds later.
+WITHIN = timedelta(seconds=55)
+# What has begun by then is done before this, even by a provider that takes its time. With the margin of a lease it is
+# also for how long a process that was killed keeps the others from billing: that two never bill the same, locks see to.
+TIMEOUT = timedelta(seconds=85)
 
 jobs = Jobs()
 

@@ -42,7 +42,12 @@ _SOURCES = {
     ),
     Kind.RETRIES: _Source(Invoice, Invoice.next_attempt_at, text("invoices.next_attempt_at IS NOT NULL")),
     Kind.PERIODS: _Source(
-        Subscription, Subscription.current_period_end, text("subscriptions.status IN ('trialing', 'active')")
+        Subscription,
+        Subscription.current_period_end,
+        text(
+            "(subscriptions.status IN ('trialing', 'active')"
+            " OR (subscriptions.status = 'past_due' AND subscriptions.cancel_at_period_end))"
+        ),
     ),
 }
 _PAGES = {kind: Query(paged(each.rows, each.column, each.kind.id), Due) for kind, each in _SOURCES.items()}

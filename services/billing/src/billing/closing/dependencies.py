@@ -1,7 +1,5 @@
 """How the closing of customers is built: in a transaction, or around the provider."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -13,6 +11,7 @@ from billing.payments.provider import Provider
 from billing.refunds import dependencies as refunds
 from billing.settings import Settings
 from billing.subscriptions import dependencies as subscriptions
+from billing.transactions import own_transactions
 from core.dependencies import Session
 from core.idempotency import Claims
 from core.resources import Resources
@@ -34,10 +33,4 @@ def build(session: Session, resources: Resources) -> Closing:
 
 def build_detachment(resources: Resources) -> Detachment:
     """What is done about the provider, between transactions of its own."""
-
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[Closing]:
-        async with resources.database.transaction() as session:
-            yield build(session, resources)
-
-    return Detachment(begin, resources[Provider])
+    return Detachment(own_transactions(build, resources), resources[Provider])

@@ -11,6 +11,8 @@ from billing.payments.provider import Provider
 from billing.reconciliation.repository import ReconciliationRepository
 from billing.reconciliation.service import Books, Reconciliation
 from billing.refunds import dependencies as refunds
+from billing.transactions import own_transactions
+from core.dependencies import Session
 from core.resources import Resources
 
 # Longer than a day: another replica has done it since.
@@ -36,17 +38,15 @@ class LastFound:
 
 def build(resources: Resources) -> Reconciliation:
     """Reconciliation, in transactions of its own."""
+    return Reconciliation(own_transactions(_build_books, resources), resources[Provider], resources.clock)
 
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[Books]:
-        async with resources.database.transaction() as session:
-            yield Books(
-                repository=ReconciliationRepository(session),
-                collection=collection.build(session, resources),
-                refunds=refunds.build(session, resources),
-            )
 
-    return Reconciliation(begin, resources[Provider], resources.clock)
+def _build_books(session: Session, resources: Resources) -> Books:
+    return Books(
+        repository=ReconciliationRepository(session),
+        collection=collection.build(session, resources),
+        refunds=refunds.build(session, resources),
+    )
 
 
 @asynccontextmanager

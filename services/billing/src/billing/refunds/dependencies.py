@@ -1,7 +1,5 @@
 """Who may give money back, and how refunds are built: in a transaction, around the provider, or to be read."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated
 
@@ -12,8 +10,9 @@ from billing.ledger import dependencies as ledger
 from billing.payments import dependencies as payments
 from billing.payments.provider import Provider
 from billing.refunds.repository import RefundQueries, RefundRepository
-from billing.refunds.service import Begin, Refunding, Refunds, RefundSettlement, RefundViews
+from billing.refunds.service import Refunding, Refunds, RefundSettlement, RefundViews
 from billing.settings import Settings
+from billing.transactions import own_transactions
 from core.dependencies import ReadSession, ResourcesDep, Session, requires
 from core.resources import Resources
 
@@ -33,21 +32,12 @@ def build(session: Session, resources: Resources) -> Refunds:
 
 def build_refunding(session: Session, resources: Resources) -> Refunding:
     """The three steps, the last of them in the transaction of `session`."""
-    return Refunding(_begin(resources), resources[Provider], build(session, resources))
+    return Refunding(own_transactions(build, resources), resources[Provider], build(session, resources))
 
 
 def build_settlement(resources: Resources) -> RefundSettlement:
     """What a reminder does, in transactions of its own."""
-    return RefundSettlement(_begin(resources), resources[Provider])
-
-
-def _begin(resources: Resources) -> Begin:
-    @asynccontextmanager
-    async def begin() -> AsyncGenerator[Refunds]:
-        async with resources.database.transaction() as session:
-            yield build(session, resources)
-
-    return begin
+    return RefundSettlement(own_transactions(build, resources), resources[Provider])
 
 
 async def _refunding(session: Session, resources: ResourcesDep) -> Refunding:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -25,6 +26,20 @@ BATCH = 500
 
 Work = Callable[[Due], Awaitable[None]]
 log = structlog.get_logger("billing.biller")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """From when on a run begins nothing more, by the clock of the event loop."""
+
+    at_s: float
+
+    @classmethod
+    def after(cls, within_s: float) -> "Deadline":
+        return cls(asyncio.get_running_loop().time() + within_s)
+
+    def has_passed(self) -> bool:
+        return asyncio.get_running_loop().time() >= self.at_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,21 +60,22 @@ class Biller:
         Raises:
             DatabaseUnavailable: nothing can be done without.
         """
-        until_s = asyncio.get_running_loop().time() + within_s
+        deadline = Deadline.after(within_s)
         backlog = await self.backlog()
-        for kind, work in self._kinds().items():
+        for kind, work in self._kinds(deadline).items():
             progress = Progress(kind, getattr(backlog, kind.value))
-            await self._work_off(kind, work, progress, until_s=until_s)
+            await self._work_off(kind, work, progress, deadline)
             progress.end()
 
     async def backlog(self) -> Backlog:
         """What waits."""
         return await self.due.backlog(self.clock.now())
 
-    def _kinds(self) -> Mapping[Kind, Work]:
-        return {Kind.EXPIRIES: self._expire, Kind.RETRIES: self._retry, Kind.PERIODS: self._renew}
+    def _kinds(self, deadline: Deadline) -> Mapping[Kind, Work]:
+        renew = partial(self._renew, deadline=deadline)
+        return {Kind.EXPIRIES: self._expire, Kind.RETRIES: self._retry, Kind.PERIODS: renew}
 
-    async def _work_off(self, kind: Kind, work: Work, progress: Progress, *, until_s: float) -> None:
+    async def _work_off(self, kind: Kind, work: Work, progress: Progress, deadline: Deadline) -> None:
         after = None
         # On after the last one, done or not: what cannot be done does not keep the others waiting.
         while batch := await self.due.page(kind, now=self.clock.now(), after=after, limit=BATCH):
@@ -67,17 +83,16 @@ class Biller:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self.workers):
-                        group.create_task(self._attempt_each(waiting, work, progress, until_s=until_s))
+                        group.create_task(self._attempt_each(waiting, work, progress, deadline))
             except* DatabaseUnavailable as failures:
                 first = failures.exceptions[0]
                 raise first from first.__cause__
-            if asyncio.get_running_loop().time() >= until_s:
+            if deadline.has_passed():
                 return
             after = (batch[-1].due_at, batch[-1].id)
 
-    async def _attempt_each(self, waiting: Iterator[Due], work: Work, progress: Progress, *, until_s: float) -> None:
-        clock = asyncio.get_running_loop().time
-        while clock() < until_s and (due := next(waiting, None)) is not None:
+    async def _attempt_each(self, waiting: Iterator[Due], work: Work, progress: Progress, deadline: Deadline) -> None:
+        while not deadline.has_passed() and (due := next(waiting, None)) is not None:
             progress.step(is_done=await self._attempt(due, work, progress.kind))
 
     async def _attempt(self, due: Due, work: Work, kind: Kind) -> bool:
@@ -101,7 +116,7 @@ class Biller:
         if payment is not None:
             self.meters.attempted(payment)
 
-    async def _renew(self, due: Due) -> None:
+    async def _renew(self, due: Due, *, deadline: Deadline) -> None:
         """Bills all periods that have passed, one after the other, for as long as each is paid."""
         is_due = True
         while is_due:
@@ -112,4 +127,4 @@ class Biller:
             self.meters.billed()
             if renewal.payment is not None:
                 self.meters.attempted(await self.unattended.collect(renewal.payment))
-            is_due = renewal.is_due_again
+            is_due = renewal.is_due_again and not deadline.has_passed()

@@ -1,11 +1,10 @@
 """What is done to give money back."""
 
 from billing.refunds.service.refunds import RefundExceedsPayment, RefundNotFound, Refunds
-from billing.refunds.service.steps import Begin, Refunding, RefundSettlement
+from billing.refunds.service.steps import Refunding, RefundSettlement
 from billing.refunds.service.views import RefundViews
 
 __all__ = [
-    "Begin",
     "RefundExceedsPayment",
     "RefundNotFound",
     "RefundSettlement",
