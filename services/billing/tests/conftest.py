@@ -153,7 +153,8 @@ def open_shop(
         usual = {
             "environment": "local",
             "public_url": SERVICE_URL,
-            "database": {"url": url, "pool_size": 5, "read_pool_size": 2},
+            # On a slow machine many wait long for a connection.
+            "database": {"url": url, "pool_size": 5, "read_pool_size": 2, "pool_timeout_s": 10},
             "data_dir": str(folder),
             # Later than any test ends: what is left open stays open.
             "settle_after_s": 3600,
@@ -376,14 +377,14 @@ def on_record(rows: Rows) -> Callable[[Person], Awaitable[dict[str, list[str]]]]
         "subscriptions": "subscriptions s JOIN customers c ON c.id = s.customer_id",
         "invoices": "invoices s JOIN customers c ON c.id = s.customer_id",
         "payments": "payments s JOIN invoices i ON i.id = s.invoice_id JOIN customers c ON c.id = i.customer_id",
-        "charges": "sandbox_charges s JOIN payments p ON p.id = s.payment_id JOIN invoices i ON i.id = p.invoice_id"
-        " JOIN customers c ON c.id = i.customer_id",
+        "charges": "(SELECT payment_id AS id, status FROM sandbox_charges) s JOIN payments p ON p.id = s.id"
+        " JOIN invoices i ON i.id = p.invoice_id JOIN customers c ON c.id = i.customer_id",
     }
 
     async def run(person: Person) -> dict[str, list[str]]:
         user_id, found = parse_id("usr", person.subject), {}
         for name, source in sources.items():
-            statement = f"SELECT s.status FROM {source} WHERE c.user_id = $1 ORDER BY s.created_at"  # noqa: S608 - ours
+            statement = f"SELECT s.status FROM {source} WHERE c.user_id = $1 ORDER BY s.id"  # noqa: S608 - ours
             found[name] = [row["status"] for row in await rows(statement, user_id)]
         return found
 

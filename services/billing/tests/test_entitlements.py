@@ -111,7 +111,7 @@ async def test_a_life_tells_each_change_of_what_may_be_used_and_nothing_else(pay
 
     async def upgrade(standing, row):
         row.plan_id, row.price_id = parse_id("plan", large["plan_id"]), parse_id("price", large["id"])
-        await standing.changed(row, "subscription.updated")
+        await standing.changed(row, "subscription.updated", is_other_plan=True)
 
     async def renew(standing, row):
         row.current_period_end += timedelta(days=30)
@@ -136,6 +136,20 @@ async def test_a_life_tells_each_change_of_what_may_be_used_and_nothing_else(pay
         {"projects": 5},
         {},
     ]
+
+
+async def test_another_plan_gives_its_rights_from_when_it_is_in_force(payer, sell, clock, next_period, announced):
+    small, large = await sell(projects=3), await sell(projects=100)
+    subscription = await payer.subscribe(small)
+    path = f"/v1/subscriptions/{subscription['id']}"
+    await payer.patch(path, {"price_id": large["id"]})
+    assert await read(payer) == {"projects": 100}
+    await payer.patch(path, {"price_id": small["id"], "effective": "period_end"})
+    assert await read(payer) == {"projects": 100}
+    clock.advance(timedelta(days=31))
+    await next_period(subscription)
+    assert await read(payer) == {"projects": 3}
+    assert await announced(payer) == [{"projects": 3}, {"projects": 100}, {"projects": 3}]
 
 
 async def test_what_another_subscription_gives_as_well_is_not_told_again(payer, sell, announced, change):

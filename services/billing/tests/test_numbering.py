@@ -16,12 +16,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from billing.invoices.repository import InvoiceRepository
 from billing.ledger.service import Ledger
+from core.ids import format_id
 from core.testing import problem
 
 # Every number that was ever given: in a shop of its own.
 SETTINGS = {}
-INVOICES = 200
-ROUNDS_MAX = 20
+INVOICES, BUYERS = 200, 20
+ROUNDS_MAX = 100
+COPY = """
+    WITH made AS (
+        SELECT id AS original, gen_random_uuid() AS copy FROM invoices, generate_series(1, $1) WHERE status = 'draft'
+    ), invoice AS (
+        INSERT INTO invoices SELECT (jsonb_populate_record(i, jsonb_build_object('id', copy))).*
+        FROM made JOIN invoices i ON i.id = original
+    )
+    INSERT INTO invoice_lines
+    SELECT (jsonb_populate_record(l, jsonb_build_object('id', gen_random_uuid(), 'invoice_id', copy))).*
+    FROM made JOIN invoice_lines l ON l.invoice_id = original
+"""
 series = (f"S{position}" for position in count())
 
 
@@ -72,34 +84,39 @@ def fates(monkeypatch) -> Counter[Callable]:
     return befallen
 
 
-async def test_two_hundred_invoices_at_once_of_which_many_fail_leave_no_gap(
-    person, draft, bookkeeper, rows, books, fates
-):
-    buyers = [person() for _ in range(20)]
-    drafts = [await draft(buyers[position % 20], f"1 {position + 1} 0.21") for position in range(INVOICES)]
+@pytest.fixture
+async def drafts(person, draft, rows):
+    """The ids of many drafts: one for each buyer by requests, and the others as its copies, which takes no time."""
+    for position in range(BUYERS):
+        await draft(person(), f"1 {position + 1} 0.21")
+    await rows(COPY, INVOICES // BUYERS - 1)
+    return [format_id("inv", row["id"]) for row in await rows("SELECT id FROM invoices WHERE status = 'draft'")]
 
-    async def finalized(invoice):
-        return await bookkeeper.post(f"/v1/invoices/{invoice['id']}/finalize")
 
-    left, done = drafts, []
-    for _ in range(ROUNDS_MAX):
+async def test_two_hundred_invoices_at_once_of_which_many_fail_leave_no_gap(drafts, bookkeeper, rows, books, fates):
+    async def finalized(invoice_id):
+        return await bookkeeper.post(f"/v1/invoices/{invoice_id}/finalize")
+
+    left, done, rounds = drafts, [], 0
+    # As many as a slow machine needs: who gets no connection has to ask again, too.
+    while left and (rounds := rounds + 1) <= ROUNDS_MAX:
         answers = await asyncio.gather(*map(finalized, left), return_exceptions=True)
-        # Who was cancelled has no answer.
-        is_done = [isinstance(answer, httpx.Response) and answer.status_code == 200 for answer in answers]
-        done += [
-            answer.json() for answer in answers if isinstance(answer, httpx.Response) and answer.status_code == 200
-        ]
-        left = [invoice for invoice, well in zip(left, is_done, strict=True) if not well]
+        # Who was cancelled has no answer, and who was too slow for one may have finalized it all the same: a 409 now.
+        told = [answer if isinstance(answer, httpx.Response) else None for answer in answers]
+        statuses = [answer and answer.status_code for answer in told]
+        done += [answer.json() for answer in told if answer and answer.status_code == 200]
+        left = [invoice_id for invoice_id, status in zip(left, statuses, strict=True) if status not in {200, 409}]
     assert left == []
     # Each of them has happened.
     assert fates.keys() == set(FATES)
     year = done[0]["created_at"][:4]
     wanted = [f"INV-{year}-{position:06d}" for position in range(1, INVOICES + 1)]
-    assert sorted(invoice["number"] for invoice in done) == await numbers(rows, year) == wanted
+    assert await numbers(rows, year) == wanted
+    assert {invoice["number"] for invoice in done} <= set(wanted)
     again = await finalized(drafts[0])
     assert problem(again) == (409, "invalid_transition")
     told = "SELECT subject FROM outbox WHERE type = 'invoice.finalized'"
-    assert Counter(row["subject"] for row in await rows(told)) == Counter(invoice["id"] for invoice in drafts)
+    assert Counter(row["subject"] for row in await rows(told)) == Counter(drafts)
     await books()
 
 

@@ -35,8 +35,8 @@ def noted(invoice, **more):
 @pytest.fixture
 def refunded(rows):
     """`await refunded(invoice)`: the refunds of what paid an invoice, and what the provider has given back of it."""
-    ours = "SELECT status, amount_minor FROM refunds WHERE payment_id = $1 ORDER BY created_at"
-    theirs = "SELECT status, amount_minor FROM sandbox_refunds WHERE payment_id = $1 ORDER BY created_at"
+    ours = "SELECT status, amount_minor FROM refunds WHERE payment_id = $1 ORDER BY id"
+    theirs = "SELECT status, amount_minor FROM sandbox_refunds WHERE payment_id = $1 ORDER BY refund_id"
 
     async def find(invoice):
         payment_id = parse_id("pay", invoice["last_payment"]["id"])

@@ -33,6 +33,7 @@ CARDS = {
     "pm_card_visa_chargeDeclinedInsufficientFunds": 1,
     "pm_card_visa_chargeDeclinedLostCard": 1,
 }
+MOMENT = timedelta(microseconds=1)
 # What may be asked for in vain: it is paid, ended, or under way by now.
 IN_VAIN = {402, 409}
 
@@ -85,14 +86,28 @@ def months_of(price: dict[str, Any]) -> int:
     return 12 if price["interval"] == "year" else 1
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """From which anchor on periods have how many months."""
+
+    anchor: datetime
+    months: int
+    # Planned, it begins where a period would have; otherwise one that began at the same instant is billed already.
+    is_planned: bool = False
+
+    @property
+    def earlier_end(self) -> datetime:
+        """Before which all periods of the stretch before are billed."""
+        return self.anchor if self.is_planned else self.anchor + MOMENT
+
+
 @dataclass
 class Subscriber:
     """Somebody who subscribes, and what we expect the biller to do about it."""
 
     person: Any
     subscription: dict[str, Any]
-    # From which anchor on periods have how many months.
-    stretches: list[tuple[datetime, int]]
+    stretches: list[Stretch]
     status: str = ""
     # The last one.
     invoice_id: UUID | None = None
@@ -112,21 +127,26 @@ class Subscriber:
     def periods(self, now: datetime) -> list[datetime]:
         """When the periods begin that are to be billed by now."""
         until = min(at for at in (now, self.until, self.behind_since) if at is not None)
-        ends = [anchor for anchor, _ in self.stretches[1:]] + [until + timedelta(days=1)]
+        ends = [stretch.earlier_end for stretch in self.stretches[1:]] + [until + MOMENT]
         return [
             start
-            for (anchor, months), end in zip(self.stretches, ends, strict=True)
-            for start in takewhile(lambda start, end=end: start <= until and start < end, boundaries(anchor, months))
+            for stretch, end in zip(self.stretches, ends, strict=True)
+            for start in takewhile(
+                lambda start, end=end: start <= until and start < end, boundaries(stretch.anchor, stretch.months)
+            )
         ]
 
     def changed(self, subscription: dict[str, Any], months: dict[str, int], now: datetime) -> None:
         """Takes note of other terms, and from when on they hold."""
-        past = [each for each in self.stretches if each[0] <= now]
+        past = [each for each in self.stretches if each.anchor <= now]
         anchor, present = instant(subscription["billing_cycle_anchor"]), months[subscription["price_id"]]
-        if not past or past[-1] != (anchor, present):
-            past.append((anchor, present))
+        if not past or (past[-1].anchor, past[-1].months) != (anchor, present):
+            past.append(Stretch(anchor, present))
+        period_end = instant(subscription["current_period_end"])
         if (planned := subscription["next_price_id"]) and months[planned] != present:
-            past.append((instant(subscription["current_period_end"]), months[planned]))
+            past.append(Stretch(period_end, months[planned], is_planned=True))
+        if subscription["cancel_at_period_end"]:
+            self.until = period_end - MOMENT
         self.stretches, self.subscription = past, subscription
 
     def seen(self, status: str, invoice_id: UUID | None, now: datetime) -> None:
@@ -140,7 +160,7 @@ class Subscriber:
         elif status == "canceled" and self.until is None:
             self.until = now
         elif status == "incomplete_expired":
-            self.until = self.stretches[0][0]
+            self.until = self.stretches[0].anchor
 
 
 class World:
@@ -173,7 +193,7 @@ class World:
         price = self.random.choice(self.prices[self.random.choice(CURRENCIES)])
         await person.add_card(self.random.choices(list(CARDS), weights=list(CARDS.values()))[0])
         subscription = await person.subscribe(price, quantity=self._quantity(price))
-        stretch = (instant(subscription["billing_cycle_anchor"]), months_of(price))
+        stretch = Stretch(instant(subscription["billing_cycle_anchor"]), months_of(price))
         self.subscribers.append(Subscriber(person, subscription, [stretch]))
 
     async def advance(self, to: datetime) -> None:
@@ -222,7 +242,7 @@ class World:
         )
         price = self.random.choice(of_currency)
         prorations = ["invoice_now", "none"]
-        if months_of(price) == each.stretches[-1][1]:
+        if months_of(price) == each.stretches[-1].months:
             prorations.append("next_invoice")
         wanted = {
             "price_id": price["id"],
@@ -240,7 +260,7 @@ class World:
         answer = await each.person.post(f"{each.path}/cancel", {"when": when})
         if answer.status_code == 200:
             now, end = await self.now(), instant(answer.json()["current_period_end"])
-            each.until = now if when == "now" else end - timedelta(microseconds=1)
+            each.until = now if when == "now" else end - MOMENT
         return answer
 
     async def resume(self, each: Subscriber) -> Any:
