@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.invoices.repository import InvoiceRepository
-from billing.ledger.service import Ledger
 from core.ids import format_id
 from core.testing import problem
 
@@ -42,26 +42,26 @@ async def numbers(rows, *years):
     return [row["number"] for row in every if row["number"].split("-")[1] in years]
 
 
-async def raises(_: Ledger) -> None:
+async def raises(_: AsyncSession) -> None:
     raise RuntimeError
 
 
-async def breaks_the_transaction(ledger: Ledger) -> None:
-    await ledger.repository.session.execute(text("SELECT 1 / 0"))
+async def breaks_the_transaction(session: AsyncSession) -> None:
+    await session.execute(text("SELECT 1 / 0"))
 
 
-async def kills_the_backend(ledger: Ledger) -> None:
-    await ledger.repository.session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+async def kills_the_backend(session: AsyncSession) -> None:
+    await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
-async def cancels_the_request(_: Ledger) -> None:
+async def cancels_the_request(_: AsyncSession) -> None:
     task = asyncio.current_task()
     assert task is not None
     task.cancel()
     await asyncio.sleep(0)
 
 
-async def goes_well(_: Ledger) -> None:
+async def goes_well(_: AsyncSession) -> None:
     """Most of the time."""
 
 
@@ -71,16 +71,17 @@ FATES = [raises, breaks_the_transaction, kills_the_backend, cancels_the_request,
 @pytest.fixture
 def fates(monkeypatch) -> Counter[Callable]:
     """What befell those who were finalizing an invoice once its number had been taken."""
-    chance, post, befallen = random.Random(7), Ledger.post, Counter()  # noqa: S311 - the same failures at every run
+    chance, befallen = random.Random(7), Counter()  # noqa: S311 - the same failures at every run
+    take = InvoiceRepository.next_number
 
-    async def post_or_fail(self, posting):
-        if posting.kind == "invoice_finalized":
-            fate = chance.choice(FATES)
-            befallen[fate] += 1
-            await fate(self)
-        await post(self, posting)
+    async def take_and_fail(self, series, year):
+        number = await take(self, series, year)
+        fate = chance.choice(FATES)
+        befallen[fate] += 1
+        await fate(self.session)
+        return number
 
-    monkeypatch.setattr(Ledger, "post", post_or_fail)
+    monkeypatch.setattr(InvoiceRepository, "next_number", take_and_fail)
     return befallen
 
 
