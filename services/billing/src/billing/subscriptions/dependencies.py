@@ -80,7 +80,6 @@ def build_changes(session: Session, resources: Resources) -> Changes:
 def build_endings(session: Session, resources: Resources) -> Endings:
     """Cancellations in the transaction of `session`."""
     return Endings(
-        requests=Requests(SubscriptionRepository(session), resources.clock),
         invoicing=build_invoicing(session, resources),
         standing=build_standing(session, resources),
         collection=collection.build(session, resources),

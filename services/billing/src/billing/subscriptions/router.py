@@ -86,25 +86,21 @@ async def change_subscription(
 
 
 @router.post("/{subscription_id}/cancel")
-@idempotent
 async def cancel_subscription(
-    *,
     subscription_id: SubscriptionId,
     user_id: UserId,
-    key: RequestKey,
     ending: EndingDep,
     etag: ETag,
     body: SubscriptionCancel | None = None,
 ) -> SubscriptionRead:
     """Ends it, now or with its period; for the rest of a period nothing is given back."""
     when = body.when if body else "now"
-    subscription = await ending.cancel(subscription_id, when, user_id=user_id, request_key=key)
+    subscription = await ending.cancel(subscription_id, when, user_id=user_id)
     etag.set(subscription.sequence)
     return SubscriptionRead.of(subscription)
 
 
 @router.post("/{subscription_id}/resume")
-@idempotent
 async def resume_subscription(
     subscription_id: SubscriptionId, user_id: UserId, endings: EndingsDep, etag: ETag
 ) -> SubscriptionRead:

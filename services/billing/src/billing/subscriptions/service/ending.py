@@ -14,7 +14,6 @@ from billing.subscriptions.models import Subscription, SubscriptionView
 from billing.subscriptions.repository import LIVE
 from billing.subscriptions.service.invoicing import Invoicing
 from billing.subscriptions.service.quoting import RenewalDue
-from billing.subscriptions.service.requests import Requests
 from billing.subscriptions.service.standing import Standing
 from core.clock import Clock
 
@@ -25,13 +24,12 @@ When = Literal["now", "period_end"]
 class Endings:
     """What is written when a subscription is canceled, before the provider is asked: in one transaction."""
 
-    requests: Requests
     invoicing: Invoicing
     standing: Standing
     collection: Collection
     clock: Clock
 
-    async def cancel(self, subscription_id: UUID, when: When, *, user_id: UUID, request_key: UUID) -> Payment | None:
+    async def cancel(self, subscription_id: UUID, when: When, *, user_id: UUID) -> Payment | None:
         """Cancels it, and puts on record what is still to be collected.
 
         Raises:
@@ -39,16 +37,11 @@ class Endings:
             SubscriptionNotFound: they have no such subscription.
             InvalidTransition: it has ended, or has not begun and so has no period that ends.
             PaymentInProgress: it has not begun, and its first payment is under way.
-            IdempotencyKeyReused: the request that took effect was another one.
         """
         customer = await self.collection.customers.buying(user_id)
-        terms = {"subscription_id": str(subscription_id), "cancel": when}
-        if await self.requests.begun(request_key, terms) is not None:
-            return None
         subscription = await self.standing.locked(subscription_id, customer_id=customer.id)
         if subscription.status not in LIVE or (when == "period_end" and subscription.status == "incomplete"):
             raise InvalidTransition(f"The subscription is {subscription.status}.")
-        await self.requests.keep(request_key, subscription.id, terms)
         if when == "now":
             return await self.end(subscription, customer)
         if not subscription.cancel_at_period_end:
@@ -107,14 +100,14 @@ class Ending:
     collecting: Collecting
     endings: Endings
 
-    async def cancel(self, subscription_id: UUID, when: When, *, user_id: UUID, request_key: UUID) -> SubscriptionView:
+    async def cancel(self, subscription_id: UUID, when: When, *, user_id: UUID) -> SubscriptionView:
         """Cancels a subscription, and collects what was put off until its next invoice.
 
         Raises:
             what `Endings.cancel` raises.
         """
         async with self.begin() as endings:
-            payment = await endings.cancel(subscription_id, when, user_id=user_id, request_key=request_key)
+            payment = await endings.cancel(subscription_id, when, user_id=user_id)
         if payment is not None:
             await self.collecting.collect(payment)
         return await self.endings.invoicing.view(subscription_id)

@@ -1,4 +1,4 @@
-"""How the retry of a request is known by which a subscription began, changed or ended."""
+"""How the retry of a request is known by which a subscription began or changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
