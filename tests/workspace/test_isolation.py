@@ -28,7 +28,7 @@ def copy(tmp_path):
         folder.mkdir(parents=True)
         shutil.copy(member.folder / "pyproject.toml", folder)
     shutil.copytree(ROOT / USERS, tmp_path / USERS, dirs_exist_ok=True, ignore=JUNK)
-    for file in ("openapi.json", "src/billing/app.py", "src/billing/money.py", "tests/conftest.py"):
+    for file in ("openapi.json", "src/billing/app.py", "src/billing/money.py", "tests/books.py", "tests/conftest.py"):
         (tmp_path / BILLING / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / BILLING / file, tmp_path / BILLING / file)
     return tmp_path

@@ -181,7 +181,7 @@ def test_a_free_name_is_taken(project, service):
         ("money", "coin", "src/billing/money.py already"),
         ("retries", None, "tests/test_retries.py already"),
         ("delays", None, "tests/test_delays_events.py already"),
-        ("refunds", None, r"^billing has an event 'refund\.made' already, which the slice would have as well\.$"),
+        ("gifts", None, r"^billing has an event 'gift\.made' already, which the slice would have as well\.$"),
         ("prices", None, "a table, a tag or a path 'prices' already"),
         ("deals", "plan", "a class 'Plan[A-Za-z]*' already"),
     ],
@@ -189,7 +189,7 @@ def test_a_free_name_is_taken(project, service):
 def test_a_slice_that_would_clash_with_the_service_is_refused(tree, slice_name, singular, reason):
     for name in ("retries", "delays_events"):
         (tree / f"services/billing/tests/test_{name}.py").touch()
-    (tree / "services/billing/src/billing/payments/announcements.py").write_text('announcements.tells("refund.made")')
+    (tree / "services/billing/src/billing/payments/announcements.py").write_text('announcements.tells("gift.made")')
     trees = [parsed(module) for module in sorted(tree.glob("services/billing/src/**/*.py"))]
     with pytest.raises(Refused, match=reason):
         check_slice(tree, named("billing", slice_name, singular), trees)
