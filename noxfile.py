@@ -136,7 +136,7 @@ def build(session: nox.Session, member: str) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def soak(session: nox.Session) -> None:
-    """Fuzz each service by its document, kill what carries 10 000 events, live a year with 1 000 subscriptions."""
+    """Fuzz each service by its document, kill what carries 10 000 events, live a year of billing, roll replicas."""
     suites = sorted(str(file) for folder in MEMBERS.values() for file in folder.glob("tests/test_conformance.py"))
     session.run(
         *("pytest", *suites, "--fuzz-examples=100", "-k", "answers_are_what_the_document_says"),
@@ -148,12 +148,16 @@ def soak(session: nox.Session) -> None:
     session.run(*crash, *session.posargs, success_codes=[0, 5], external=True)
     year = ["pytest", "services/billing/tests/test_year.py", "--subscriptions=1000"]
     session.run(*year, *session.posargs, success_codes=[0, 5], external=True)
+    rolls = ["pytest", "tests/system/test_rolling.py", "--rolls=20"]
+    session.run(*rolls, *session.posargs, success_codes=[0, 5], external=True)
+    idle = ["pytest", "packages/core/tests/server/idle", "--connections=10000"]
+    session.run(*idle, *session.posargs, success_codes=[0, 5], external=True)
 
 
 @nox.session(venv_backend="none")
 def system(session: nox.Session) -> None:
-    """Walk journeys over several services: real processes, real HTTP."""
-    session.run("pytest", "tests/system", *session.posargs, external=True)
+    """Walk journeys over several services, and hold the edge to what it promises: real processes, real HTTP."""
+    session.run("pytest", "tests/system", "tests/edge", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none")

@@ -16,16 +16,18 @@ from bench.databases import an_empty_database
 from bench.wiring import free_port
 
 START_S_MAX = 30
+ASKED_EVERY_S = 0.01
 # Where a system has no such folder, its memory is not measured.
 PROC = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A service that answers."""
+    """A service that answers; `ready_ms` after its process began it was ready."""
 
     port: int
     pid: int
+    ready_ms: float
 
     def memory_mib(self) -> float:
         """Its resident memory now."""
@@ -50,10 +52,11 @@ def a_service(name: str) -> Iterator[Served]:
         subprocess.run([*command, "migrate"], env=environment, stdout=subprocess.DEVNULL, check=True)
         port = free_port()
         serve = [*command, "serve", "--port", str(port)]
+        began_s = time.perf_counter()
         with subprocess.Popen(serve, env=environment, stdout=subprocess.DEVNULL) as process:
             try:
                 _wait_until_ready(port)
-                yield Served(port, process.pid)
+                yield Served(port, process.pid, ready_ms=(time.perf_counter() - began_s) * 1000)
             finally:
                 process.terminate()
 
@@ -67,4 +70,4 @@ def _wait_until_ready(port: int) -> None:
         except URLError:
             if time.monotonic() > until:
                 raise
-            time.sleep(0.1)
+            time.sleep(ASKED_EVERY_S)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from core.ids import format_id, new_id
 from core.opening import LOCAL_ISSUER
-from core.tokens import LocalKey, sign_access_token
+from core.tokens.local import LocalKey
+from core.tokens.signing import sign_access_token
 
 
 def tokens(folder: Path, count: int) -> list[str]:

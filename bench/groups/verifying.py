@@ -13,9 +13,9 @@ from bench.rounds import Call, in_turn
 from bench.tokens import tokens
 from core.clock import SystemClock
 from core.opening import LOCAL_ISSUER
-from core.tokens import LocalKey, Verifier
 from core.tokens.keys import ALGORITHM
-from core.tokens.verifier import REMEMBERED_MAX
+from core.tokens.local import LocalKey
+from core.tokens.verifier import REMEMBERED_MAX, Verifier
 
 LEEWAY_S = 10
 AUDIENCE = "api"

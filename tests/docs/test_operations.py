@@ -16,8 +16,9 @@ from core.housekeeping import housekeeping
 from core.jobs import Job
 from core.metrics import Metrics
 from core.ports import Ports
+from core.server.serving import EXIT_OK, EXIT_STARTUP, EXIT_UNCLEAN
 from core.services import Service, installed_services
-from core.settings import ChassisSettings, ServiceSettings, Variable, variables
+from core.settings import EX_CONFIG, ChassisSettings, ServiceSettings, Variable, variables
 from core.testing import running
 from core.testing.databases import TemplateDatabase
 from core.testing.locally import local_settings
@@ -134,6 +135,11 @@ def _access(operation: dict[str, Any]) -> str:
     if not scopes:
         return "anybody"
     return " and ".join(f"`{scope}`" for scope in scopes[0]) or "a user"
+
+
+def test_every_exit_code_has_its_row():
+    codes = sorted({EXIT_OK, EXIT_UNCLEAN, EXIT_STARTUP, EX_CONFIG})
+    assert [int(row.split("`")[1]) for row in rows(OPERATIONS, "Exit codes")] == codes
 
 
 def test_every_probe_has_its_row():

@@ -1,19 +1,44 @@
-"""An OpenTelemetry collector that keeps what it is sent: whose span of which name belongs to which trace."""
+"""An OpenTelemetry collector that keeps what it is sent: spans as they arrive, and the traces that they make."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as Sent
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One span as a collector sees it; `parent` is empty at the root."""
+
+    trace: str
+    id: str
+    parent: str
+    name: str
+    kind: str
+    failed: bool
+    attributes: Mapping[str, Any]
+    events: tuple[str, ...]
+    # Of whom: the resource.
+    of: Mapping[str, Any]
+
+    @property
+    def service(self) -> str:
+        """The service that made it."""
+        return self.of["service.name"]
 
 
 class Collector:
     """Listens on this machine."""
 
     def __init__(self) -> None:
-        self._spans: list[tuple[bytes, str, str]] = []
+        self._spans: list[Span] = []
         keep = self._keep
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,15 +58,43 @@ class Collector:
         url = f"http://127.0.0.1:{self.server.server_port}"
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
 
+    @property
+    def spans(self) -> list[Span]:
+        """Those that have come so far."""
+        return list(self._spans)
+
     def trace(self, trace_id: str) -> set[tuple[str, str]]:
         """The service and the name of each span of a trace, so far."""
-        return {(service, name) for found, service, name in list(self._spans) if found.hex() == trace_id}
+        return {(span.service, span.name) for span in self.spans if span.trace == trace_id}
 
     def _keep(self, body: bytes) -> None:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            of_process = {each.key: each.value.string_value for each in resource.resource.attributes}
-            for span in (each for scope in resource.scope_spans for each in scope.spans):
-                self._spans.append((span.trace_id, of_process["service.name"], span.name))
+            of = _values(resource.resource.attributes)
+            self._spans += [_span(sent, of) for scope in resource.scope_spans for sent in scope.spans]
+
+
+def _span(sent: Sent, of: Mapping[str, Any]) -> Span:
+    return Span(
+        trace=sent.trace_id.hex(),
+        id=sent.span_id.hex(),
+        parent=sent.parent_span_id.hex(),
+        name=sent.name,
+        kind=Sent.SpanKind.Name(sent.kind).removeprefix("SPAN_KIND_").lower(),
+        failed=sent.status.code == Status.STATUS_CODE_ERROR,
+        attributes=_values(sent.attributes),
+        events=tuple(each.name for each in sent.events),
+        of=of,
+    )
+
+
+def _values(attributes: Iterable[KeyValue]) -> dict[str, Any]:
+    """Their values as text or numbers; of a list, its first."""
+    return {each.key: _value(each.value) for each in attributes}
+
+
+def _value(value: Any) -> Any:
+    kind = value.WhichOneof("value")
+    return _value(value.array_value.values[0]) if kind == "array_value" else getattr(value, kind)
 
 
 @contextmanager

@@ -15,6 +15,11 @@ from collector import Collector, collecting
 from topologies import Product, gateway, standalone
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long replicas are rolled."""
+    parser.getgroup("rolling").addoption("--rolls", type=int, default=2, help="How often all replicas are replaced; 2.")
+
+
 @pytest.fixture(scope="session")
 def collector() -> Iterator[Collector]:
     """Where the spans of the product go."""

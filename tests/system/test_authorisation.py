@@ -18,7 +18,8 @@ from processes import run, until
 from topologies import Product
 
 from core.testing import problem
-from core.tokens import LocalKey, generate_key
+from core.tokens.keys import generate_key
+from core.tokens.local import LocalKey
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("users", "billing")

@@ -57,7 +57,10 @@ def running(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """All three; whoever ends one of them starts it again."""
     folder = tmp_path_factory.mktemp("events")
     with nats_server() as nats, apart(folder, postgres, nats) as services:
-        users, billing = (Replica(name, services, folder) for name in ("users", "billing"))
+        users, billing = (
+            Replica(name, port=services.ports[name], environment=services.environment, folder=folder)
+            for name in ("users", "billing")
+        )
         with closing(users), closing(billing):
             users.start()
             billing.start()

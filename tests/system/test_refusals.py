@@ -15,7 +15,9 @@ from people import Person, admin_of, member, new_price
 from topologies import Product
 
 from core.testing import problem
-from core.tokens import LocalKey, generate_key, sign_access_token
+from core.tokens.keys import generate_key
+from core.tokens.local import LocalKey
+from core.tokens.signing import sign_access_token
 
 BODY_BYTES_MAX = 1_048_576
 ORIGIN = {"Origin": "https://app.example"}

@@ -41,6 +41,7 @@ def relocked(**packages: Package | None) -> Sources:
         ("packages/core/src/core/ids.py", EVERYTHING),
         ("packages/core/tests/test_ids.py", {"core", "workspace"}),
         ("tests/system/test_journey.py", {"system"}),
+        ("tests/edge/test_limits.py", {"system"}),
         ("tests/workspace/test_affected_rules.py", {"workspace"}),
         ("tests/tidy/test_tidy.py", {"workspace"}),
         ("tests/another/test_suite.py", EVERYTHING),

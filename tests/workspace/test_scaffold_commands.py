@@ -12,7 +12,7 @@ from unittest.mock import ANY
 
 import pytest
 from repositories import git
-from workspace.scaffold import programs, registration, services, slices
+from workspace.scaffold import programs, registration, services, slices, upstreams
 from workspace.scaffold.refusals import Refused
 from workspace.scaffold.services import new_service, remove_service
 from workspace.scaffold.slices import new_slice
@@ -54,7 +54,11 @@ def no_users(tree: Path) -> None:
 
 def test_a_service_is_written_locked_installed_migrated_documented_and_formatted(tree, ran):
     new_service(tree, "otters", slice_name="baskets", singular=None)
-    assert git(tree, "status", "--porcelain").splitlines() == ["M pyproject.toml", "?? services/otters/"]
+    assert git(tree, "status", "--porcelain").splitlines() == [
+        "M deploy/edge/services",
+        " M pyproject.toml",
+        "?? services/otters/",
+    ]
     assert {path.name for path in (tree / "services/otters").rglob("*baskets*")} == {
         "baskets",
         "test_baskets.py",
@@ -78,6 +82,7 @@ def test_each_step_is_shown_and_the_last_lines_say_what_to_do(tree, ran, capsys)
         "check the working tree and the name",
         "write services/otters",
         "register it in pyproject.toml",
+        "register it in deploy/edge/services",
         "uv lock",
         "uv sync",
         "otters migrate new otters",
@@ -91,6 +96,7 @@ def test_each_step_is_shown_and_the_last_lines_say_what_to_do(tree, ran, capsys)
 STEPS_OF_SERVICE = [
     (services, "write"),
     (registration, "add_service"),
+    (upstreams, "add_service"),
     (programs, "lock"),
     (programs, "install"),
     (programs, "command"),
@@ -104,7 +110,13 @@ STEPS_OF_SLICE = [
     (programs, "command"),
     (programs, "put_in_order"),
 ]
-STEPS_OF_REMOVAL = [(registration, "remove_service"), (programs, "uninstall"), (shutil, "move"), (programs, "lock")]
+STEPS_OF_REMOVAL = [
+    (registration, "remove_service"),
+    (upstreams, "remove_service"),
+    (programs, "uninstall"),
+    (shutil, "move"),
+    (programs, "lock"),
+]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +300,7 @@ def test_after_a_kill_the_next_run_says_what_undoes_it(tree, tmp_path, monkeypat
     with pytest.raises(Refused, match="`new-service otters` was killed half-way") as refused:
         a_service(tree)
     undo = str(refused.value).partition("undoes what it did: ")[2]
-    assert undo.startswith("git checkout -- pyproject.toml uv.lock && git clean -fdxq -- ")
+    assert undo.startswith("git checkout -- pyproject.toml uv.lock deploy/edge/services && git clean -fdxq -- ")
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     subprocess.run(["sh", "-c", undo], cwd=tree, check=True)
     assert state(tree) == before | {NOTE: ANY}

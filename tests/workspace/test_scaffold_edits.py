@@ -4,6 +4,7 @@ import re
 
 import pytest
 from workspace.members import dependents, members_of
+from workspace.scaffold import upstreams
 from workspace.scaffold.page import add_rows
 from workspace.scaffold.refusals import Refused
 from workspace.scaffold.registration import add_service, add_slice, remove_service
@@ -51,6 +52,22 @@ def test_what_is_half_registered_can_be_taken_back(project, tmp_path):
     file.write_text(before.replace('dependencies = ["gateway"', 'dependencies = ["otters", "gateway"', 1))
     assert file.read_text() != before
     remove_service(file, "otters")
+    assert file.read_text() == before
+
+
+def test_the_line_at_the_edge_can_be_taken_back(project, tmp_path):
+    file = tmp_path / "deploy/edge/services"
+    file.parent.mkdir(parents=True)
+    before = (project / "deploy/edge/services").read_text()
+    file.write_text(before)
+    upstreams.add_service(tmp_path, "otters")
+    assert file.read_text() == f"{before}import service otters {{$OTTERS_UPSTREAMS:otters:8000}}\n"
+    upstreams.add_service(tmp_path, "otters_too")
+    # As somebody has made it.
+    file.write_text(file.read_text().replace("otters:8000", "otters-1:8000 otters-2:8000"))
+    upstreams.remove_service(tmp_path, "otters")
+    upstreams.remove_service(tmp_path, "otters_too")
+    upstreams.remove_service(tmp_path, "otters_too")
     assert file.read_text() == before
 
 

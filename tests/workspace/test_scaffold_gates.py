@@ -73,6 +73,7 @@ def test_nox_knows_its_sessions_without_a_line_in_the_noxfile(copy):
     listed = nox(copy, "--list")
     assert {f"{session}(otters)" for session in ("tests", "coverage", "build")} <= set(listed.split())
     assert git(copy, "diff", "--name-only", "HEAD~3", "--", ".", ":!services").splitlines() == [
+        "deploy/edge/services",
         "pyproject.toml",
         "uv.lock",
     ]

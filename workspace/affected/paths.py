@@ -12,6 +12,7 @@ _WORKSPACE_ALONE: Units = frozenset({WORKSPACE})
 # Lint, types, imports, tidy, docs and contract run for every change, so what only they read touches nothing.
 TOUCHES: list[tuple[str, Units]] = [
     ("tests/system/*", frozenset({SYSTEM})),
+    ("tests/edge/*", frozenset({SYSTEM})),
     ("tests/workspace/*", _WORKSPACE_ALONE),
     # Build each member, beside its tests.
     ("workspace/isolation/*", EVERYTHING),

@@ -23,7 +23,9 @@ from core.resources import Resource
 from core.routing import installed, register
 from core.testing import problem, running
 from core.testing.open_router import OpenRouter
-from core.tokens import Keys, LocalKey, generate_key, key_id, public_jwk, sign_access_token
+from core.tokens.keys import Keys, generate_key, key_id, public_jwk
+from core.tokens.local import LocalKey
+from core.tokens.signing import sign_access_token
 
 log = structlog.get_logger("tests")
 

@@ -1,5 +1,6 @@
 """Installed services are found by what their distributions declare, and imported when they are asked for."""
 
+import gc
 import sys
 
 import pytest
@@ -37,6 +38,39 @@ def test_a_service_gives_its_settings_its_application_and_its_schema(service):
     tables = {table for metadata in service.migrations.metadata for table in metadata.tables}
     # Its own, and those that core keeps in every database.
     assert {"things", "outbox", "inbox", "idempotency_keys"} <= tables
+
+
+@pytest.fixture
+def ocelot(tmp_path, monkeypatch):
+    """Writes a module that nobody has imported yet."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield (tmp_path / "ocelot.py").write_text
+    gc.unfreeze()
+    sys.modules.pop("ocelot", None)
+
+
+def test_what_is_imported_is_set_aside_from_the_garbage_collector(ocelot):
+    ocelot("import gc\ncollected = gc.isenabled()")
+    gc.unfreeze()
+    module = Service("ocelot", "ocelot").app
+    assert not module.collected
+    assert gc.get_freeze_count() > 0
+    assert gc.isenabled()
+
+
+def test_the_garbage_collector_goes_on_after_an_import_that_failed(ocelot):
+    ocelot("raise ImportError('imported')")
+    with pytest.raises(ImportError, match="imported"):
+        Service("ocelot", "ocelot").app  # noqa: B018 - asked for, it is imported
+    assert gc.isenabled()
+
+
+def test_what_was_imported_before_sets_nothing_aside(ocelot):
+    ocelot("")
+    module = Service("ocelot", "ocelot").app
+    gc.unfreeze()
+    assert Service("ocelot", "ocelot").app is module
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_service_may_have_something_to_fill_a_fresh_system_with(service, monkeypatch):

@@ -11,7 +11,6 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -36,7 +35,8 @@ from core.services import Service
 from core.settings import merged
 from core.testing import SERVICE_URL, MovableClock
 from core.testing.databases import TemplateDatabase
-from core.tokens import LocalKey, sign_access_token
+from core.tokens.local import LocalKey
+from core.tokens.signing import sign_access_token
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -67,14 +67,14 @@ class Person:
 
     async def post(self, path: str, body: object = None, *, key: str | None = "") -> httpx.Response:
         """Posts under an Idempotency-Key: a new one, the one given, or with None under none."""
-        keyed = {} if key is None else {"Idempotency-Key": key or str(uuid4())}
+        keyed = {} if key is None else {"Idempotency-Key": key or str(new_id())}
         return await self.client.post(path, json=body, headers=self.headers | keyed)
 
     async def patch(
         self, path: str, body: object, *, key: str | None = "", if_match: str | None = "*"
     ) -> httpx.Response:
         """Changes what has this ETag, whichever it has if nothing is said; under a key as `post`."""
-        keyed = {} if key is None else {"Idempotency-Key": key or str(uuid4())}
+        keyed = {} if key is None else {"Idempotency-Key": key or str(new_id())}
         conditional = {} if if_match is None else {"If-Match": if_match}
         return await self.client.patch(path, json=body, headers=self.headers | keyed | conditional)
 
@@ -464,7 +464,7 @@ def tell(shop: Shop) -> Callable[..., Awaitable[httpx.Response]]:
 
     async def run(type_: str, data: dict[str, Any], *, event_id: str = "") -> httpx.Response:
         now = datetime.now(UTC)
-        event = {"id": event_id or f"evt_{uuid4().hex}", "type": type_, "created": int(now.timestamp()), "data": data}
+        event = {"id": event_id or f"evt_{new_id().hex}", "type": type_, "created": int(now.timestamp()), "data": data}
         raw = json.dumps(event).encode()
         headers = {"Content-Type": "application/json", "Sandbox-Signature": signatures.sign(raw, at=now)}
         return await shop.client.post("/v1/webhooks/sandbox", content=raw, headers=headers)

@@ -25,7 +25,7 @@ from core.ports import Ports
 from core.resources import Resources
 from core.services import Service
 from core.testing import MovableClock
-from core.tokens import generate_key, public_jwk
+from core.tokens.keys import generate_key, public_jwk
 from users.app import create_app
 from users.settings import Settings
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from core.tokens import generate_key, public_jwk
+from core.tokens.keys import generate_key, public_jwk
 from users.clients.jobs import forget_client_assertions
 from users.clients.rules import assertions
 

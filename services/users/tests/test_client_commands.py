@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import ECAlgorithm
 
 from core.ids import new_id
-from core.tokens import generate_key, public_jwk
+from core.tokens.keys import generate_key, public_jwk
 from users.__main__ import main
 from users.clients.commands import FILE_CHARACTERS_MAX
 from users.clients.repository import ClientRepository

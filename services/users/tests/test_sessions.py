@@ -7,7 +7,9 @@ import pytest
 
 from core.ids import format_id, new_id, parse_id
 from core.testing import problem
-from core.tokens import generate_key, key_id, open_key, sign_access_token
+from core.tokens.keys import generate_key, key_id
+from core.tokens.sealing import open_key
+from core.tokens.signing import sign_access_token
 from users.sessions.jobs import forget_ended_sessions
 
 

@@ -92,6 +92,12 @@ class BodyTimedOut(DomainError):
     code = "body_timed_out"
 
 
+class HeadTimedOut(BodyTimedOut):
+    """The request head did not arrive in time."""
+
+    code = "head_timed_out"
+
+
 class Conflict(DomainError):
     """The state of the resource does not allow this."""
 
@@ -145,6 +151,12 @@ class RateLimited(DomainError):
     def __init__(self, detail: str | None = None, *, retry_after_s: int = 60) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class HeadTooLarge(DomainError):
+    """The request head is larger than this service accepts."""
+
+    code = "head_too_large"
 
 
 class InternalError(DomainError):

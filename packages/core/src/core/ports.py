@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import httpx
-
 from core.clock import Clock, SystemClock
 from core.events.bus import Bus
 from core.mail import Mail
 
 if TYPE_CHECKING:
-    # The SDK is only there for those who are told of spans.
+    # Imported by those who are told of spans, or call a sibling.
+    import httpx
     from opentelemetry.sdk.trace import SpanProcessor
 
 
@@ -27,7 +26,7 @@ class Ports:
     # Told of every span of the service, and closed by whoever made them.
     span_processors: "Sequence[SpanProcessor]" = ()
     # How a sibling service is reached, by its name; one that is not here is reached over the network.
-    transports: Mapping[str, httpx.AsyncBaseTransport] = field(default_factory=dict)
+    transports: "Mapping[str, httpx.AsyncBaseTransport]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from opentelemetry.trace import Tracer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.client import Clients
 from core.clock import Clock
 from core.database import Database
 from core.events import Events, Outbox
@@ -17,7 +16,12 @@ from core.mail import Mail
 from core.metrics import Metrics
 from core.rate_limits import RateLimits
 from core.settings import ServiceSettings
-from core.tokens import Revocations, Verifier
+from core.tokens import Revocations
+
+if TYPE_CHECKING:
+    # With their libraries, which only what opens them imports.
+    from core.client import Clients
+    from core.tokens.verifier import Verifier
 
 T = TypeVar("T")
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -35,13 +39,15 @@ class Resources:
     clock: Clock
     database: Database
     mail: Mail
-    clients: Clients
-    verifier: Verifier
+    clients: "Clients"
+    verifier: "Verifier"
     revocations: Revocations
     outbox: Outbox
     metrics: Metrics
     tracer: Tracer
     rate_limits: RateLimits
+    # Signs the cursors of pages.
+    page_key: bytes = field(repr=False)
     declared: Mapping[type, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __getitem__(self, kind: type[T]) -> T:

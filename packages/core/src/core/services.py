@@ -1,5 +1,7 @@
 """Finds the services that are installed here, by the entry point that each declares."""
 
+import gc
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +37,7 @@ class Service:
     @cached_property
     def app(self) -> ModuleType:
         """The module with `create_app` and `Settings`; imported when first asked for."""
-        return import_module(self.module)
+        return sys.modules.get(self.module) or _imported_to_stay(self.module)
 
     @property
     def settings(self) -> type[ServiceSettings]:
@@ -57,6 +59,19 @@ class Service:
         self.app  # noqa: B018 - importing it defines the tables
         base: Any = import_module(f"{self.name}.tables").Base
         return Migrations(self.name, [base.metadata, *CHASSIS_TABLES], of_core=CHASSIS_TABLES)
+
+
+def _imported_to_stay(module: str) -> ModuleType:
+    """The module, with all that it imports set aside from the garbage collector.
+
+    It stays as long as the process, and is a lot: to look through it again and again takes a third of the import.
+    """
+    gc.disable()
+    try:
+        return import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def installed_services() -> list[Service]:

@@ -25,7 +25,7 @@ def test_a_service_serves_until_it_is_told_to_stop(start, run, fresh, port, aski
     assert asking(port).ask("POST", "/v1/things", {"name": "a"})[0] == 401
     served.popen.send_signal(signal.SIGTERM)
     assert served.ends() == 0
-    assert '"route":"/v1/things","status":401' in served.said[-1]
+    assert '"route":"/v1/things","status":401' in "".join(served.said)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import text
 from core.application import service as make_service
 from core.events import Event, Handlers
 from core.jobs import Jobs
-from core.lifespan import StartupError, started
+from core.lifespan import Closing, StartupError, closing_by, started
 from core.mount import ServiceMount
 from core.ports import Ports
 from core.resources import Resource
@@ -163,3 +163,47 @@ async def test_work_has_ended_before_what_it_uses_closes(settings, admin, become
     async with started(app, name="app"):
         await becomes(began)
     assert happened == ["began", "cleaned up", "closed"]
+
+
+@pytest.mark.parametrize("kind", ["job", "handler"])
+async def test_work_that_does_not_end_is_named_and_keeps_nothing_open(settings, admin, becomes, happened, logs, kind):
+    handlers, jobs = Handlers(), Jobs()
+    may_end = asyncio.Event()
+
+    async def work(_resources: Any) -> None:
+        happened.append("began")
+        while not may_end.is_set():
+            with suppress(asyncio.CancelledError):
+                await may_end.wait()
+
+    @handlers.on("thing.made")
+    async def handle(_event: Event, resources: Any) -> None:
+        await work(resources)
+
+    @asynccontextmanager
+    async def pool(_resources: Any) -> AsyncIterator[Late]:
+        yield Late()
+        happened.append("closed")
+        may_end.set()
+
+    if kind == "job":
+        jobs.every(timedelta(days=3650))(work)
+        await admin.execute(A_DUE_JOB)
+    else:
+        await admin.execute(AN_EVENT)
+
+    async def began() -> bool:
+        return bool(happened)
+
+    closing = Closing(timeout_s=1)
+    parts = {"resources": [Resource(Late, pool)], "handlers": [handlers], "jobs": [jobs]}
+    app = await asyncio.to_thread(make_service, "busy", settings, Ports(), routers=[], **parts)
+    with closing_by(closing):
+        async with started(app, name="app"):
+            await becomes(began)
+            closing.begin()
+    assert happened == ["began", "closed"]
+    task, stuck = ("jobs", "work") if kind == "job" else ("dispatcher", handlers.subscriptions[0].consumer)
+    lines = [(line["task"], line["stuck"]) for line in logs if line["event"] == "task did not end"]
+    assert lines == [(task, [stuck])]
+    assert closing.stuck == [f"task {task}"]

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from core.errors import Unavailable
-from core.lifespan import Opener, StartupError
+from core.lifespan import Closing, Opener, StartupError, closing_by
 
 Part = Callable[..., AbstractAsyncContextManager[str]]
 
@@ -90,6 +90,19 @@ async def test_one_that_does_not_close_keeps_no_other_open(part, happened, logs,
         await opener.open("c", part("c"))
     assert happened[3:] == ["c closed", "a closed"]
     assert [line["resource"] for line in logs if line["event"] == "resource did not close"] == ["example.b"]
+
+
+async def test_all_that_hang_have_one_limit_together_and_are_named_and_the_others_close(part, happened, logs):
+    closing = Closing(timeout_s=0.4)
+    with closing_by(closing):
+        async with asyncio.timeout(30), Opener("example", close_timeout_s=60) as opener:
+            await opener.open("a", part("a"))
+            for name in "bcd":
+                await opener.open(name, part(name, closes=60.0))
+            closing.begin()
+    assert happened[4:] == ["a closed"]
+    assert closing.overran == [f"resource example.{name}" for name in "dcb"]
+    assert [line["resource"] for line in logs] == [f"example.{name}" for name in "dcb"]
 
 
 async def test_the_failure_of_the_block_is_not_shown_to_resources(happened):

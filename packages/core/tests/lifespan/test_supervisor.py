@@ -1,11 +1,12 @@
 """Supervised tasks start again when they fail, and end with the process."""
 
 import asyncio
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
 
-from core.lifespan import Supervisor
+from core.lifespan import Closing, Supervisor, closing_by
 
 
 @pytest.fixture
@@ -116,11 +117,40 @@ async def test_a_task_that_swallows_its_cancellation_is_named_and_left_behind(qu
         async with asyncio.timeout(30), Supervisor() as tasks:
             tasks.start("stubborn", work)
             await asyncio.sleep(0.01)
-        assert [line["task"] for line in logs if line["event"] == "task did not end"] == ["stubborn"]
+        assert [(line["task"], line["stuck"]) for line in logs if line["event"] == "task did not end"] == [
+            ("stubborn", [])
+        ]
     finally:
         # Or else nothing could end it, and the run of the tests with it.
         release.set()
     await asyncio.sleep(0)
+
+
+async def test_what_a_task_waits_for_is_named_with_it(quick, logs):
+    release = asyncio.Event()
+
+    async def hang() -> None:
+        while not release.is_set():
+            with suppress(asyncio.CancelledError):
+                await release.wait()
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as group:
+            for name in ("jobs: sweep", "jobs: count", "job"):
+                group.create_task(hang(), name=name)
+
+    closing = Closing()
+    try:
+        with closing_by(closing):
+            async with asyncio.timeout(30), Supervisor() as tasks:
+                tasks.start("jobs", work)
+                await asyncio.sleep(0.01)
+        (line,) = (line for line in logs if line["event"] == "task did not end")
+        assert (line["task"], line["stuck"]) == ("jobs", ["count", "sweep"])
+        assert closing.stuck == ["task jobs"]
+    finally:
+        release.set()
+    await asyncio.sleep(0.01)
 
 
 async def test_a_supervisor_without_tasks_ends():

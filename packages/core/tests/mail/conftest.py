@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.mail import SmtpMail
+from core.mail.smtp import SmtpMail
 from core.testing.smtp import Certificate, SmtpServer, certificate
 
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from core.mail import FolderMail, Message, SmtpMail, open_mail, read_folder
+from core.mail import FolderMail, Message, open_mail, read_folder
+from core.mail.smtp import SmtpMail
 
 SENDER = "no-reply@example.com"
 

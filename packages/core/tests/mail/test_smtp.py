@@ -13,7 +13,8 @@ from email.policy import default as mime
 
 import pytest
 
-from core.mail import MailRefused, MailUnavailable, Message, SmtpMail
+from core.mail import MailRefused, MailUnavailable, Message
+from core.mail.smtp import SmtpMail
 
 WELCOME = Message("ada@example.com", "Grüße", "Your code:\n.\n4711\n", "4711")
 

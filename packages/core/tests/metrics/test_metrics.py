@@ -1,5 +1,7 @@
 """What is registered is rendered, whatever its readers do; what would break a scrape is refused."""
 
+import sys
+
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
@@ -122,3 +124,31 @@ async def test_who_accepts_openmetrics_gets_it():
         "things",
         "http_server_request_duration_seconds",
     }
+
+
+async def test_openmetrics_says_what_is_counted_in():
+    metrics = Metrics()
+    metrics.gauge("oldest_age_seconds", "Age.", lambda: 1)
+    metrics.gauge("depth", "Depth.", lambda: 1)
+    content, _ = await metrics.render("application/openmetrics-text;version=1.0.0")
+    units = {family.name: family.unit for family in openmetrics(content.decode())}
+    in_seconds = {"oldest_age_seconds", "http_server_request_duration_seconds"}
+    assert {name: units[name] for name in (*in_seconds, "depth")} == {
+        **dict.fromkeys(in_seconds, "seconds"),
+        "depth": "",
+    }
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="read from /proc")
+async def test_a_scrape_says_what_the_process_uses():
+    content, _ = await Metrics().render()
+    found = {family.name: family for family in text_string_to_metric_families(content.decode())}
+    assert {name for name in found if name.startswith("process_")} == {
+        "process_cpu_seconds",
+        "process_max_fds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+        "process_virtual_memory_bytes",
+    }
+    assert found["process_resident_memory_bytes"].samples[0].value > 1_000_000

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from core.client import InProcess
 from core.dependencies import Session
-from core.middleware.deadlines import SWEEP_INTERVAL_S
+from core.middleware.in_flight import SWEEP_INTERVAL_S
 from core.routing import Router, register
 from core.testing import problem, running
 from core.testing.open_router import OpenRouter

@@ -197,6 +197,17 @@ async def test_a_client_that_leaves_a_handler_that_reads_itself_leaves_one_line(
     assert [(line["event"], line["status"]) for line in logs] == [("request", 400)]
 
 
+async def test_a_server_that_cannot_send_an_answer_hears_of_no_failure(app, requests, tracebacks):
+    class Gone(Wire):
+        async def _send(self, message) -> None:
+            raise OSError
+
+    wire = Gone(app, "POST", "/v1/lines/body", headers=[(b"transfer-encoding", b"chunked")], spec_version="2.4")
+    wire.disconnect()
+    await asyncio.wait_for(wire.start(), 30)
+    assert ([line["status"] for line in requests()], tracebacks()) == ([400], [])
+
+
 async def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_one_line(app, placed, requests, tracebacks):
     served, prefix = placed(app)
     wire = Wire(served, "POST", f"{prefix}/v1/lines/body", headers=[(b"content-length", b"100")])

@@ -8,9 +8,11 @@ import pytest
 from core.dependencies.identity import _caller
 from core.ids import format_id, new_id
 from core.testing.conformance.access import let_in, let_in_without_the_scope
-from core.testing.conformance.grounds import Conforming, placed
+from core.testing.conformance.grounds import Conforming
+from core.testing.conformance.places import placed
 from core.testing.locally import minting
-from core.tokens import LocalKey, Principal
+from core.tokens import Principal
+from core.tokens.local import LocalKey
 
 SOMEBODY = Principal(
     issuer="urn:local",

@@ -19,8 +19,10 @@ from core.revocations.forgetting import ROWS_MAX
 from core.revocations.hearing import LIFETIME_S_MAX, last_expiry
 from core.testing import MovableClock, problem, running
 from core.testing.exits import exits
-from core.tokens import LocalKey, Principal, Revocations, sign_access_token
-from core.tokens.verifier import LEEWAY_S_MAX
+from core.tokens import Principal, Revocations
+from core.tokens.local import LocalKey
+from core.tokens.principal import LEEWAY_S_MAX
+from core.tokens.signing import sign_access_token
 
 NOW = datetime(2026, 5, 17, 9, 30, tzinfo=UTC)
 HEARING = "core.revocations.hearing.refuse_session"

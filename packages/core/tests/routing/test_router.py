@@ -5,6 +5,8 @@ from typing import Annotated
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
+from fastapi.exceptions import FastAPIError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from core.routing import Router, install, register, serving
@@ -120,6 +122,50 @@ def test_a_router_that_joins_late_is_documented():
     assert app.openapi()["paths"] == {}
     register(app, things(Router))
     assert list(app.openapi()["paths"]) == ["/v1/things/{thing_id}"]
+
+
+def test_an_operation_is_built_when_its_routes_are_asked_for_and_then_once():
+    built = []
+
+    class Counted(APIRoute):
+        def __init__(self, path, *arguments, **options):
+            built.append(path)
+            super().__init__(path, *arguments, **options)
+
+    async def read() -> str:
+        return ""
+
+    router = Router(prefix="/v1", route_class=Counted)
+    router.add_api_route("/things", read)
+    router.add_api_route("/more", read)
+    assert built == []
+    first, second = served(router), served(router)
+    assert built == ["/v1/things", "/v1/more"]
+    assert first.routes[-2:] == second.routes[-2:] == router.routes
+
+
+def test_routes_stand_in_the_order_of_their_declaration():
+    router = things(Router)
+
+    @router.delete("/{thing_id}")
+    async def remove(thing_id: int) -> None: ...
+
+    names = ["read", "replace", "talk", "remove"]
+    assert [getattr(route, "name", None) for route in router.routes] == names
+    assert [getattr(route, "name", None) for route in router.routes] == names
+
+
+def test_an_operation_that_cannot_be_built_fails_for_every_app():
+    class NoSchema: ...
+
+    async def read() -> NoSchema:
+        return NoSchema()
+
+    router = Router()
+    router.add_api_route("/things", read)
+    for _ in range(2):
+        with pytest.raises(FastAPIError, match="NoSchema"):
+            served(router)
 
 
 class Tag(Enum):

@@ -88,9 +88,9 @@ class Served:
         connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: service.test\r\n{headers}\r\n".encode())
         return InFlight(connection)
 
-    def in_progress(self) -> int:
+    def in_progress(self, mount: str = "") -> int:
         """How many requests it works on; this question is one of them."""
-        metrics = httpx.get(f"{self.url}/metrics", timeout=PATIENCE_S).text
+        metrics = httpx.get(f"{self.url}{mount}/metrics", timeout=PATIENCE_S).text
         (active,) = re.findall(r"^http_server_active_requests (\d+)", metrics, re.MULTILINE)
         return int(active)
 
@@ -157,6 +157,7 @@ def server() -> Iterator[Served]:
     """One process for all tests of a module that do it no harm."""
     served = Served(body_max_bytes=200_000).ready()
     yield served
+    served.stop()
     served.close()
 
 
@@ -165,6 +166,15 @@ def server_that_waits_for_no_body() -> Iterator[Served]:
     """One that soon gives up a body."""
     served = Served(body_timeout_s=0.3).ready()
     yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def server_that_is_in_a_hurry() -> Iterator[Served]:
+    """One that soon gives up whoever says or takes nothing."""
+    served = Served(head_timeout_s=0.3, keep_alive_s=1, send_timeout_s=0.3).ready()
+    yield served
+    served.stop()
     served.close()
 
 

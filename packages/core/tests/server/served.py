@@ -2,21 +2,27 @@
 
 import asyncio
 import json
+import os
+import resource
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 
 import anyio
 import structlog
 from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp
 
 import core.server.in_flight
 from core.application import chassis
-from core.lifespan import StartupError
+from core.dependencies.resources import READINESS
+from core.lifespan import Opener, StartupError, Supervisor
+from core.mount import Dispatch, Mounts, ServiceMount
 from core.server import listen, serve
 from core.settings import ChassisSettings
 from core.telemetry.logs import logging_to_stdout
@@ -24,6 +30,8 @@ from core.testing.exits import exits
 from core.testing.open_router import OpenRouter
 
 MODE, SETTINGS = sys.argv[1:]
+# More than the buffers between us and a client hold.
+LARGE_BYTES = 16 * 1024 * 1024
 log = structlog.get_logger("served")
 left_behind: ContextVar[str | None] = ContextVar("left_behind", default=None)
 router = OpenRouter(prefix="/v1", tags=["served"])
@@ -54,12 +62,12 @@ def nap(seconds: float) -> None:
 
 
 @router.get("/endless")
-async def endless() -> StreamingResponse:
+async def endless(size: int = 4) -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
         log.info("endless began")
         try:
             while True:
-                yield b"part"
+                yield b"part" * (size // 4)
                 await asyncio.sleep(0.02)
         finally:
             with anyio.CancelScope(shield=True):
@@ -79,6 +87,77 @@ async def stubborn() -> StreamingResponse:
                 await asyncio.sleep(60)
 
     return StreamingResponse(chunks())
+
+
+let_go = asyncio.Event()
+
+
+@router.get("/held")
+async def held() -> Told:
+    """Answers when `/let-go` was asked."""
+    await let_go.wait()
+    return Told()
+
+
+@router.get("/half")
+async def half() -> StreamingResponse:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"part"
+        await let_go.wait()
+        yield b"rest"
+
+    return StreamingResponse(chunks(), headers={"Content-Length": "8"})
+
+
+@router.get("/large")
+async def large() -> Response:
+    return Response(b"x" * LARGE_BYTES)
+
+
+@router.post("/let-go")
+async def release() -> Told:
+    let_go.set()
+    return Told()
+
+
+@router.get("/thread")
+async def thread() -> Told:
+    log.info("thread began")
+    await asyncio.to_thread(render)
+    return Told()
+
+
+def render() -> None:
+    time.sleep(600)
+
+
+@router.get("/descriptors")
+async def descriptors() -> Told:
+    return Told(size=opened())
+
+
+def opened() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+hoarded: list[int] = []
+
+
+@router.post("/hoard")
+async def hoard() -> Told:
+    """Opens every file that it may."""
+    with suppress(OSError):
+        while True:
+            hoarded.append(os.open("/dev/null", os.O_RDONLY))
+    return Told(size=len(hoarded))
+
+
+@router.delete("/hoard")
+async def let_others() -> Told:
+    """Closes them again; says how many milliseconds the process has worked so far."""
+    while hoarded:
+        os.close(hoarded.pop())
+    return Told(size=round(time.process_time() * 1000))
 
 
 @router.get("/truncated")
@@ -103,19 +182,60 @@ async def bodies(request: Request) -> Told:
     return Told(size=len(await request.body()), found=found)
 
 
+async def unending() -> None:
+    """Does not end, whoever cancels."""
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+
+@asynccontextmanager
+async def pool() -> AsyncIterator[None]:
+    yield
+    if MODE == "pool hangs":
+        await asyncio.sleep(600)
+    if MODE == "pool does not end":
+        await unending()
+    if MODE == "pool fails":
+        raise RuntimeError("connection lost")
+
+
 @asynccontextmanager
 async def lifespan(_readiness):
     if MODE == "does-not-start":
         raise StartupError("example: database did not open: password=canary-hunter2 is wrong")
     if MODE == "breaks-at-start":
         raise KeyError("canary")
-    yield {}
+    async with Opener("served", close_timeout_s=60) as opener, Supervisor() as tasks:
+        await opener.open("pool", pool())
+        if MODE == "task does not end":
+            tasks.start("sweeper", unending)
+        yield {}
     log.info("closed")
     if MODE == "breaks-at-stop":
         raise RuntimeError("did not close")
+    if MODE == "lifespan does not end":
+        await unending()
+
+
+def made(settings: ChassisSettings) -> ASGIApp:
+    app = chassis("served", settings, routers=[router, exits], lifespan=lifespan)
+    if MODE != "mounted":
+        return app
+    mounts = Mounts([ServiceMount("served", app)])
+
+    @asynccontextmanager
+    async def of_the_host(readiness):
+        async with mounts.lifespan():
+            readiness.mounted.update({mount.name: mount.state[READINESS] for mount in mounts.services})
+            yield {}
+
+    return Dispatch(chassis("host", settings, routers=[], lifespan=of_the_host), mounts)
 
 
 def main() -> int:
+    if MODE == "few files":
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
     if MODE == "impatient":
         core.server.in_flight.CANCEL_GRACE_S = 1.5
     settings = ChassisSettings(environment="local", public_url="http://127.0.0.1", **json.loads(SETTINGS))
@@ -123,9 +243,7 @@ def main() -> int:
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     with logging_to_stdout(level="info", form="json"):
-        return serve(
-            chassis("served", settings, routers=[router, exits], lifespan=lifespan), settings.server, listener=listener
-        )
+        return serve(made(settings), settings.server, listener=listener)
 
 
 if __name__ == "__main__":

@@ -73,8 +73,8 @@ def test_a_query_that_says_nothing_is_invalid(server, query):
     assert b'"code":"validation_failed"' in answer
 
 
-def test_two_thousand_headers_are_read(server):
-    headers = b"".join(b"x-%d: a\r\n" % number for number in range(2_000))
+def test_a_hundred_headers_are_read(server):
+    headers = b"".join(b"x-%d: a\r\n" % number for number in range(100))
     assert asked(server, b"GET /livez", headers + b"\r\n").startswith(b"HTTP/1.1 200 ")
 
 

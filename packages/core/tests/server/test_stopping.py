@@ -34,15 +34,17 @@ def test_a_signal_lets_it_finish_then_end_with_0(serve, eventually):
     eventually(lambda: served.in_progress() == 2)
     served.process.send_signal(signal.SIGTERM)
     eventually(lambda: served.answers("/livez") is None)
+    # Who says it twice says nothing new.
+    served.process.send_signal(signal.SIGTERM)
     assert served.process.poll() is None
 
     request.send(b"x")
-    assert request.answer().startswith(b"HTTP/1.1 200")
+    answer = request.answer()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"\r\nconnection: close\r\n" in answer
     assert served.ends() == 0
-    assert [(line["event"], line.get("route")) for line in served.lines][-2:] == [
-        ("request", "/v1/bodies"),
-        ("closed", None),
-    ]
+    events = [(line["event"], line.get("route"), line.get("exit_code")) for line in served.lines]
+    assert events[-3:] == [("request", "/v1/bodies", None), ("closed", None, None), ("stopped", None, 0)]
     assert served.errors() == ""
 
 

@@ -1,40 +1,9 @@
 """What goes over a real connection: limits, truncation, keep-alive, and what the server itself refuses."""
 
-import json
-import socket
-
 import httpx
 import pytest
 
-
-def exchange(connection: socket.socket, *parts: bytes) -> bytes:
-    """Sends all of it and reads until the server closes."""
-    for part in parts:
-        connection.sendall(part)
-    return read(connection)
-
-
-def read(connection: socket.socket) -> bytes:
-    received = b""
-    while part := connection.recv(65_536):
-        received += part
-    return received
-
-
-def parsed(raw: bytes) -> tuple[int, dict[str, str], bytes]:
-    head, _, body = raw.partition(b"\r\n\r\n")
-    status, *fields = head.decode().split("\r\n")
-    headers = dict(field.split(": ", 1) for field in fields)
-    return int(status.split()[1]), headers, body
-
-
-def refused(raw: bytes) -> tuple[int, str, str]:
-    status, headers, body = parsed(raw)
-    document = json.loads(body)
-    assert headers["content-type"] == "application/problem+json"
-    assert document["request_id"] == headers["x-request-id"]
-    return status, document["code"], headers["connection"]
-
+from core.testing.raw import exchange, parsed, refused
 
 POST = b"POST /v1/bodies HTTP/1.1\r\nHost: service.test\r\n"
 
@@ -135,25 +104,6 @@ def test_a_client_that_leaves_a_stream_is_one_line(server, eventually):
     eventually(lambda: any(line.get("route") == "/v1/endless" for line in server.lines))
     assert len([line for line in server.lines if line.get("route") == "/v1/endless"]) == 1
     assert not any("/v1/endless" in line.get("exception", "") for line in server.lines)
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        b"nonsense\r\n\r\n",
-        POST + b"Content-Length: ten\r\n\r\n",
-        POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"GET /\xff HTTP/1.1\r\n\r\n",
-    ],
-    ids=ascii,
-)
-def test_what_is_no_http_is_refused_by_the_server_and_logged_like_all_else(server, eventually, request_):
-    before = len(server.lines)
-    with server.connect() as connection:
-        answer = exchange(connection, request_)
-    assert (parsed(answer)[0], parsed(answer)[1]["connection"]) == (400, "close")
-    eventually(lambda: any(line["event"] == "Invalid HTTP request received." for line in server.lines[before:]))
 
 
 def test_an_upgrade_that_nobody_serves_is_an_ordinary_request(server):

@@ -20,6 +20,14 @@ INSIDE_AND_OUTSIDE = [
     ("server", "backlog", 65_535, 65_536),
     ("server", "keep_alive_s", 1, 0),
     ("server", "keep_alive_s", 3600, 3601),
+    ("server", "connections_max", 1, 0),
+    ("server", "connections_max", 1_000_000, 1_000_001),
+    ("server", "head_max_bytes", 8192, 8191),
+    ("server", "head_max_bytes", 1_048_576, 1_048_577),
+    ("server", "head_timeout_s", 0.001, 0),
+    ("server", "head_timeout_s", 300, 300.1),
+    ("server", "send_timeout_s", 0.001, 0),
+    ("server", "send_timeout_s", 3600, 3600.1),
     ("server", "concurrency_max", 1, 0),
     ("server", "concurrency_max", 10_000, 10_001),
     ("server", "body_max_bytes", 1, 0),
@@ -121,8 +129,9 @@ def test_an_attempt_that_may_take_longer_than_the_call_is_refused():
 
 def test_a_shutdown_that_the_orchestrator_would_cut_short_is_refused():
     server = {"drain_delay_s": 10, "graceful_timeout_s": 15, "close_timeout_s": 5}
-    assert local(server={**server, "termination_grace_s": 30})
-    assert refused_names(server={**server, "termination_grace_s": 29.9}) == {"BILLING_SERVER__*"}
+    # And 3 s in which the process itself ends.
+    assert local(server={**server, "termination_grace_s": 33})
+    assert refused_names(server={**server, "termination_grace_s": 32.9}) == {"BILLING_SERVER__*"}
 
 
 def test_a_request_that_may_outlive_the_shutdown_is_refused():

@@ -184,7 +184,11 @@ def test_the_server_has_the_limits_that_are_documented():
         "host": "0.0.0.0",  # noqa: S104 - what a container listens on
         "port": 8000,
         "backlog": 2048,
+        "connections_max": 10_000,
         "keep_alive_s": 75,
+        "head_max_bytes": 65_536,
+        "head_timeout_s": 10,
+        "send_timeout_s": 30,
         "concurrency_max": 500,
         "body_max_bytes": 1_048_576,
         "body_timeout_s": 10,

@@ -27,6 +27,10 @@ def test_a_guessable_key_is_called_weak(key, reason):
     assert weakness(key) == reason
 
 
-@pytest.mark.parametrize("key", [secrets.token_urlsafe(48), secrets.token_hex(32), "4c1d9f27ab03e85610fb72d9c84e5a1b"])
+@pytest.mark.parametrize(
+    "key",
+    [secrets.token_urlsafe(48), secrets.token_hex(32), "4c1d9f27ab03e85610fb72d9c84e5a1b"],
+    ids=["url-safe", "hexadecimal", "half as long"],
+)
 def test_a_random_key_is_not(key):
     assert weakness(key) is None

@@ -149,16 +149,57 @@ def test_a_canary_is_in_no_traceback(written, form, failure):
         assert b"***" in line
 
 
+class Unprintable:
+    """What somebody has not finished."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+    __str__ = __repr__
+
+
+def endless() -> dict[str, object]:
+    ring: dict[str, object] = {}
+    ring["again"] = [ring]
+    return ring
+
+
+ODD = {
+    "a lone surrogate": "\ud800",
+    "a large number": 2**70,
+    "names that are no text": {1: "a", ("b",): "c"},
+    "no number": float("nan"),
+    "neither text nor number": ["\ud800", float("nan"), float("inf")],
+    "a class": object,
+    "bytes": b"\xff\n",
+    "control characters": "\x00\x1b[31m\r\n\u2028",
+    "itself": endless(),
+    "a long text": "x" * 1_000_000,
+    "unprintable": Unprintable(),
+    "unprintable within": {"found": [Unprintable()]},
+    "an unprintable name": {Unprintable(): 1},
+}
+
+
+def strictly(line: bytes) -> dict[str, object]:
+    """What a line says to a parser that knows no NaN."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    return json.loads(line.decode(), parse_constant=refuse)
+
+
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    "value", ["\ud800", 2**70, {1: "a", ("b",): "c"}, float("nan"), object, b"\xff", "\x00\x1b[31m"], ids=ascii
-)
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
 def test_no_value_can_make_a_line_fail(written, form, value):
     lines = written(form=form)
-    log.info("odd", value=value)
-    assert len(lines) == 1
+    log.info("odd", value=value, beside="kept")
+    logging.getLogger("library").warning("odd", extra={"value": value, "beside": "kept"})
+    assert len(lines) == 2
     if form == "json":
-        assert json.loads(lines[0])["event"] == "odd"
+        assert [line.count(b"\n") for line in lines] == [1, 1]
+        assert [(strictly(line)["event"], strictly(line)["beside"]) for line in lines] == [("odd", "kept")] * 2
 
 
 def test_values_stay_what_they_are(written):
@@ -176,11 +217,23 @@ def test_text_with_line_breaks_stays_one_line(written):
     assert (len(lines), lines[0].count(b"\n")) == (1, 1)
 
 
-def test_a_message_that_does_not_fit_its_arguments_fails_nothing(written, capsys):
+def test_a_message_that_does_not_fit_its_arguments_is_told_as_that(written, capsys):
     lines = written()
-    logging.getLogger("library").warning("%d", "no number")
-    assert lines == []
-    assert "Logging error" in capsys.readouterr().err
+    logging.getLogger("library").warning("%d", CANARY)
+    line = json.loads(lines[0])
+    assert (line["event"], line["logger"]) == ("a line of log cannot be written", "library")
+    assert (line["failure"], line["where"].partition(":")[0]) == ("TypeError", __file__)
+    assert CANARY.encode() not in lines[0]
+    assert capsys.readouterr().err == ""
+
+
+def test_what_a_library_adds_does_not_stand_above_what_we_say(written):
+    lines = written()
+    token = current_exchange.set(exchange())
+    forged = {"service.name": "forged", "request_id": "forged", "level": "forged", "timestamp": "forged"}
+    logging.getLogger("library").warning("said", extra=forged)
+    current_exchange.reset(token)
+    assert b"forged" not in lines[0]
 
 
 def test_what_a_request_has_bound_is_on_its_lines(written):

@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from core.tokens import generate_key, key_id, public_jwk, public_keys
+from core.tokens.keys import generate_key, key_id, public_jwk, public_keys
 
 KEY = generate_key()
 

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.tokens import LocalKey, generate_key, key_id
+from core.tokens.keys import generate_key, key_id
+from core.tokens.local import LocalKey
 from core.tokens.sealing import key_to_pem
 
 

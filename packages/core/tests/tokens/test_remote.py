@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.errors import Unavailable
-from core.tokens import RemoteKeys, generate_key, key_id, public_jwk
+from core.tokens.keys import generate_key, key_id, public_jwk
+from core.tokens.remote import RemoteKeys
 
 FIRST, SECOND = generate_key(), generate_key()
 

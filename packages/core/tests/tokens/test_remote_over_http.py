@@ -13,8 +13,10 @@ from core.ids import format_id, new_id
 from core.opening.access_tokens import open_published_keys
 from core.settings import ClientSettings
 from core.testing import MovableClock
-from core.tokens import Verifier, generate_key, key_id, public_jwk, sign_access_token
+from core.tokens.keys import generate_key, key_id, public_jwk
 from core.tokens.remote import JWK_SET_BYTES_MAX
+from core.tokens.signing import sign_access_token
+from core.tokens.verifier import Verifier
 
 KEY, STRANGER = generate_key(), generate_key()
 ISSUER = "https://users.example"

@@ -6,8 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from core.tokens import derive_key, generate_key, key_id, open_key, seal_key
-from core.tokens.sealing import key_from_pem, key_to_pem
+from core.tokens.keys import generate_key, key_id
+from core.tokens.sealing import derive_key, key_from_pem, key_to_pem, open_key, seal_key
 
 SECRET = "a secret that only this test knows"
 KEY = generate_key()

@@ -8,7 +8,8 @@ import jwt
 import pytest
 
 from core.ids import format_id, new_id
-from core.tokens import generate_key, key_id, sign_access_token
+from core.tokens.keys import generate_key, key_id
+from core.tokens.signing import sign_access_token
 
 KEY = generate_key()
 NOW = datetime(2026, 5, 17, 9, 30, tzinfo=UTC)

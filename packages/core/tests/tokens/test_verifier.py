@@ -17,8 +17,9 @@ from jwt.algorithms import ECAlgorithm
 
 from core.errors import Unauthenticated, Unavailable
 from core.ids import format_id, new_id
-from core.tokens import Verifier, generate_key, key_id, public_jwk, sign_access_token
-from core.tokens.verifier import HEADERS_MAX
+from core.tokens.keys import generate_key, key_id, public_jwk
+from core.tokens.signing import sign_access_token
+from core.tokens.verifier import HEADERS_MAX, Verifier
 
 ISSUER = "https://api.example.com/users"
 KEY = generate_key()

@@ -210,4 +210,4 @@ async def test_the_event_of_an_unsampled_request_carries_no_trace(hosted, admin)
 
 
 def test_the_sampler_has_a_name_to_show():
-    assert Entrances().get_description() == "Entrances"
+    assert Entrances(1).get_description() == "Entrances"

@@ -35,12 +35,15 @@ class Collector:
         self.spans: list[tuple[str, str, bytes, bytes, bytes]] = []
         self.asked: list[str] = []
         self.status = 200
+        self.answers = threading.Event()
+        self.answers.set()
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 collector.asked.append(self.path)
+                collector.answers.wait(PATIENCE_S)
                 if collector.status == 200:
                     collector.keep(ExportTraceServiceRequest.FromString(body))
                 self.send_response(collector.status)
@@ -161,8 +164,11 @@ async def test_a_collector_that_never_answers_delays_no_end_beyond_its_time(star
         began = time.monotonic()
         code, lines = await asyncio.to_thread(shop.stop)
     # Less than the exporter would take, which tries for ten seconds.
-    assert (code, time.monotonic() - began < 9) == (0, True)
+    assert (code, time.monotonic() - began < 9) == (0, True), lines
     assert warnings(lines) == ["the last spans are lost, the collector did not take them in time"]
+    # The request and its statement; a job may have run, too.
+    (lost,) = (line["lost"] for line in lines if "lost" in line)
+    assert lost >= 2
     assert {line["service.name"] for line in lines} == {"shop"}
 
 
@@ -184,7 +190,7 @@ async def test_a_collector_that_is_down_is_told_of_once_and_once_when_it_is_back
         return len(collector.asked) >= times
 
     with in_the_name_of("alone"):
-        async with tracing.listening(flush_timeout_s=30):
+        async with tracing.listening(flush_timeout_s=lambda: 30):
             for number in range(1, 5):
                 with span(tracing.tracer, "request", SpanKind.SERVER, {}):
                     pass
@@ -193,9 +199,10 @@ async def test_a_collector_that_is_down_is_told_of_once_and_once_when_it_is_back
             with span(tracing.tracer, "kept", SpanKind.SERVER, {}):
                 pass
             await becomes(lambda: asked(5))
-    assert [(line["event"], line["service.name"]) for line in logs] == [
-        ("spans are lost, the collector takes none", "alone"),
-        ("the collector takes spans again", "alone"),
+    assert [(line["event"], line["service.name"], line.get("lost")) for line in logs] == [
+        ("spans are lost, the collector takes none", "alone", None),
+        ("the collector takes spans again", "alone", None),
+        ("spans were lost", "alone", 4),
     ]
     assert [name for _, name, _, _, _ in collector.spans] == ["kept"]
     assert set(collector.asked) == {"/traces"}
@@ -205,7 +212,9 @@ async def test_a_header_that_cannot_be_read_is_told_of_and_not_shown(monkeypatch
     """Most of them are keys."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-team: canary0451")
-    async with Tracing({"service.name": "alone"}, ratio=1, believes=lambda _: True).listening(flush_timeout_s=1):
+    async with Tracing({"service.name": "alone"}, ratio=1, believes=lambda _: True).listening(
+        flush_timeout_s=lambda: 1
+    ):
         pass
     (line,) = logs
     assert "Header format invalid" in line["event"]
@@ -214,7 +223,7 @@ async def test_a_header_that_cannot_be_read_is_told_of_and_not_shown(monkeypatch
 
 def test_the_end_waits_for_no_collector_longer_than_it_may(monkeypatch, logs):
     async def live(tracing: Tracing) -> None:
-        async with tracing.listening(flush_timeout_s=0.1):
+        async with tracing.listening(flush_timeout_s=lambda: 0.1):
             with span(tracing.tracer, "request", SpanKind.SERVER, {}):
                 pass
 
@@ -232,6 +241,32 @@ def test_the_end_waits_for_no_collector_longer_than_it_may(monkeypatch, logs):
     assert len(logs) == 1
 
 
+async def test_what_finds_no_place_in_the_queue_is_counted_as_lost(collector, monkeypatch, logs, becomes):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    for name, number in (("MAX_QUEUE_SIZE", "5"), ("MAX_EXPORT_BATCH_SIZE", "5"), ("SCHEDULE_DELAY", "60000")):
+        monkeypatch.setenv(f"OTEL_BSP_{name}", number)
+    tracing = Tracing({"service.name": "alone"}, ratio=1, believes=lambda _: True)
+
+    def make(number: int) -> None:
+        for _ in range(number):
+            with span(tracing.tracer, "request", SpanKind.SERVER, {}):
+                pass
+
+    async def asked() -> bool:
+        return bool(collector.asked)
+
+    collector.answers.clear()
+    async with tracing.listening(flush_timeout_s=lambda: 30):
+        make(5)
+        # These are on their way, and the queue is empty.
+        await becomes(asked)
+        make(12)
+        collector.answers.set()
+    assert len(collector.spans) == 10
+    told = next(line for line in logs if line["event"] == "spans were lost")
+    assert (told["lost"], told["ended"]) == (7, 17)
+
+
 @pytest.mark.parametrize(
     ("variables", "collected"),
     [
@@ -240,6 +275,7 @@ def test_the_end_waits_for_no_collector_longer_than_it_may(monkeypatch, logs):
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, True),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_TRACES_EXPORTER": ""}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_TRACES_EXPORTER": "console, OTLP"}, True),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_TRACES_EXPORTER": "none"}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_SDK_DISABLED": "True"}, False),
     ],

@@ -17,7 +17,7 @@ from core.events.tables import inbox_sequences
 from core.ids import new_id
 from core.lifespan import Supervisor
 from core.testing import problem
-from core.tracing import Tracing, span
+from core.tracing import Tracing, record_failure, span
 
 CANARY = "canary0451"
 
@@ -62,6 +62,25 @@ async def test_an_unhandled_exception_is_on_the_span_of_its_request(client, span
     assert failed.attributes["http.response.status_code"] == 500
 
 
+class Unsayable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [(ValueError("\ud800 is half"), r"\ud800 is half"), (Unsayable(), "<exception str() failed>")],
+)
+async def test_whatever_its_text_is_a_failure_is_told_in_a_way_that_can_be_sent(tracing, spans, failure, message):
+    with span(tracing.tracer, "request", SpanKind.SERVER, {}):
+        record_failure(failure)
+    failed = spans.named("request")
+    (event,) = failed.events
+    assert event.attributes["exception.message"] == message
+    assert event.attributes["exception.stacktrace"].encode()
+    assert failed.attributes["error.type"].endswith(type(failure).__qualname__)
+
+
 async def test_of_an_answer_that_has_not_its_shape_only_the_type_is_told(client, spans):
     await client.put(f"/shop/v1/things/{CANARY}", content=b"shape")
     (event,) = spans.named("PUT /shop/v1/things/{name}").events
@@ -78,7 +97,7 @@ async def test_a_refusal_is_no_failure(client, spans):
 async def tracing(spans):
     """A provider of its own, beside any application."""
     tracing = Tracing({"service.name": "alone"}, ratio=1, believes=lambda _: True, processors=[spans.processor])
-    async with tracing.listening(flush_timeout_s=1):
+    async with tracing.listening(flush_timeout_s=lambda: 1):
         yield tracing
 
 

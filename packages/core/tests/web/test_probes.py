@@ -160,10 +160,18 @@ async def test_who_is_ready_shows_its_checks_on_a_laptop_only(dependency):
 async def test_who_drains_is_not_ready_and_lives(dependency):
     app = checked(dependency)
     async with started(app, name="app") as state:
-        state[READINESS].draining = True
+        state[READINESS].drain()
         async with running(app) as client:
             assert problem(await client.get("/readyz")) == (503, "not_ready")
             assert (await client.get("/livez")).status_code == 200
+
+
+def test_with_a_host_drain_the_services_within_it():
+    within = Readiness()
+    host = Readiness(mounted={"users": within})
+    assert within.ready
+    host.drain()
+    assert not within.ready
 
 
 async def test_before_all_was_checked_a_process_has_not_started(dependency):

@@ -8,7 +8,8 @@ from fastapi import FastAPI
 from core.application import service
 from core.ports import Ports, Seed
 from core.resources import Resource, Resources
-from core.tokens import Keys, Revocations
+from core.tokens import Revocations
+from core.tokens.keys import Keys
 from users.accounts.announcements import announcements as accounts_announcements
 from users.accounts.dependencies import build as build_accounts
 from users.accounts.replays import replays as accounts_replays

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.testing import MovableClock
-from core.tokens import open_key
+from core.tokens.sealing import open_key
 from users.signing.jobs import rotate_signing_keys
 from users.signing.service import KeysUnusable, SigningKeys
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from core.errors import Unavailable
 from core.lifespan import StartupError
 from core.testing import MovableClock, running
-from core.tokens import open_key
+from core.tokens.sealing import open_key
 from users.app import create_app
 from users.signing.jobs import rotate_signing_keys
 from users.signing.repository import SigningKeyQueries

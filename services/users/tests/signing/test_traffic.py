@@ -15,7 +15,8 @@ import pytest
 from core.errors import InvalidToken
 from core.ids import new_id
 from core.testing import MovableClock, running
-from core.tokens import RemoteKeys, Verifier
+from core.tokens.remote import RemoteKeys
+from core.tokens.verifier import Verifier
 from users.signing.jobs import rotate_signing_keys
 from users.signing.service import AccessTokens, SigningKeys
 

@@ -12,13 +12,12 @@ from core.events import Catalogue
 from core.jobs import Job
 from core.metrics import Metrics
 from core.middleware.client_address import is_trusted
-from core.middleware.deadlines import DeadlineTable
-from core.middleware.stack import inner_layers, outer_layers
+from core.middleware.in_flight import Deadlines
+from core.middleware.stack import layers
 from core.routing import serving
 from core.settings import ChassisSettings
 from core.telemetry.exchange import Identity
-from core.tracing import Tracing
-from core.web.body_limits import BodyLimits
+from core.tracing import TELEMETRY, Tracing
 from core.web.problems import Problems
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class ChassisApp(FastAPI):
         self.identity = Identity.of(name, settings.environment)
         self.settings = settings
         self.problems = Problems(settings.public_url)
-        self.deadlines = DeadlineTable(settings.server.request_timeout_s)
+        self.deadlines = Deadlines(settings.server.request_timeout_s)
         self.metrics = Metrics()
         self.tracing = Tracing(
             self.identity.fields,
@@ -62,7 +61,6 @@ class ChassisApp(FastAPI):
             title=name,
             version=self.identity.version,
             lifespan=lifespan,
-            middleware=inner_layers(self.deadlines, self.problems),
             redirect_slashes=False,
             # Where the document itself is: below a mount, or a prefix that a proxy takes away.
             servers=[{"url": "."}],
@@ -84,11 +82,17 @@ class ChassisApp(FastAPI):
         self.problems.install(self)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """FastAPI's own stack, with the outer layers around it."""
-        app = super().build_middleware_stack()
-        body_limits = BodyLimits(self.router.routes, default_bytes=self.settings.server.body_max_bytes)
-        layers = outer_layers(self.identity, self.settings, self.problems, self.metrics.requests, body_limits)
-        for layer, arguments, options in reversed(layers):
+        """The layers around the router, in place of FastAPI's own."""
+        app: ASGIApp = self.router
+        stack = layers(
+            self,
+            self.identity,
+            self.settings,
+            problems=self.problems,
+            requests=self.metrics.requests,
+            deadlines=self.deadlines,
+        )
+        for layer, arguments, options in reversed(stack):
             app = layer(app, *arguments, **options)
         return app
 
@@ -97,7 +101,12 @@ class ChassisApp(FastAPI):
         token = serving.set(self)
         passed_on = self.tracing.enter(scope)
         try:
-            await super().__call__(scope, receive, send)
+            if self.middleware_stack is None or scope.get(TELEMETRY, self) is not None:
+                await super().__call__(scope, receive, send)
+            else:
+                # All that FastAPI does where it has no lifespan to run and no span to start.
+                scope["app"] = self
+                await self.middleware_stack(scope, receive, send)
         finally:
             if passed_on is not None:
                 detach(passed_on)

@@ -9,7 +9,7 @@ from fastapi.routing import iter_route_contexts
 
 from core.application.app import ChassisApp
 from core.dependencies.resources import READINESS
-from core.lifespan import Supervisor
+from core.lifespan import Supervisor, current_closing
 from core.metrics import Metrics
 from core.routing import Router, check, install, register, warn_if_inactive
 from core.settings import ChassisSettings
@@ -52,8 +52,9 @@ def chassis(
         await warn_if_inactive(app)
         _measure_process(application.metrics)
         # The first to begin and the last to end: what closes is traced, too.
-        flush_timeout_s = min(settings.server.close_timeout_s, FLUSH_TIMEOUT_S_MAX)
-        listening = application.tracing.listening(flush_timeout_s=flush_timeout_s)
+        listening = application.tracing.listening(
+            flush_timeout_s=lambda: current_closing().share_s(FLUSH_TIMEOUT_S_MAX)
+        )
         async with listening, lifespan(readiness) as state, Supervisor() as tasks:
             await readiness.check()
             tasks.start("readiness", readiness.run)

@@ -14,7 +14,7 @@ from core.events.bus import Bus, open_bus
 from core.housekeeping import housekeeping
 from core.jobs import Job, Jobs, Runner, scheduled
 from core.lifespan import Opener, Supervisor, begun
-from core.opening import heard_from, open_resources
+from core.opening import heard_from
 from core.ports import Ports
 from core.resources import ResourceList, Resources
 from core.revocations import Denylist, hearing_of
@@ -78,6 +78,9 @@ async def _running(
     app: ChassisApp, settings: ServiceSettings, ports: Ports, declared: ResourceList, readiness: Readiness
 ) -> AsyncIterator[Resources]:
     """What a service holds, and does in the background, until the block ends."""
+    # Its libraries (httpx, cryptography) are for what is opened.
+    from core.opening.resources import open_resources  # noqa: PLC0415
+
     name, tracer = app.chassis_name, app.tracing.tracer
     limits = settings.server
     async with Opener(name, open_timeout_s=limits.open_timeout_s, close_timeout_s=limits.close_timeout_s) as opener:
@@ -103,7 +106,9 @@ async def _running(
 
 def _start_work(tasks: Supervisor, resources: Resources, jobs: Sequence[Job]) -> None:
     """Starts what a service does by the clock; what may call a sibling, when all of them have started."""
-    runner = Runner(jobs, database=resources.database, metrics=resources.metrics, resources=resources)
+    runner = Runner(
+        jobs, database=resources.database, metrics=resources.metrics, resources=resources, tracer=resources.tracer
+    )
     tasks.start("jobs", runner.run, after=begun)
     if isinstance(resources.revocations, Denylist):
         # At once: tokens are believed from the first request on.

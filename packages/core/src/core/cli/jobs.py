@@ -40,7 +40,13 @@ def run(context: typer.Context, name: Annotated[str, typer.Argument(help="The jo
 
 async def _run(app: ChassisApp, job: Job) -> Outcome | None:
     async with opened(app) as resources:
-        runner = Runner([job], database=resources.database, metrics=resources.metrics, resources=resources)
+        runner = Runner(
+            [job],
+            database=resources.database,
+            metrics=resources.metrics,
+            resources=resources,
+            tracer=resources.tracer,
+        )
         return await runner.run_now(job)
 
 

@@ -13,7 +13,8 @@ from core.ids import format_id, new_id, parse_id
 from core.opening import LOCAL_ISSUER
 from core.ports import Ports
 from core.services import Service
-from core.tokens import LocalKey, sign_access_token
+from core.tokens.local import LocalKey
+from core.tokens.signing import sign_access_token
 
 
 class Role(StrEnum):

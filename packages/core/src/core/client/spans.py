@@ -17,11 +17,11 @@ def attempt_span(tracer: Tracer, request: httpx.Request, number: int) -> Iterato
     attributes: dict[str, str | int] = {
         "http.request.method": request.method,
         "server.address": url.host,
+        # httpx knows none where it is that of the scheme.
+        "server.port": url.port or (443 if url.scheme == "https" else 80),
         # Neither the query nor who signs in.
         "url.full": str(url.copy_with(userinfo=b"", query=None, fragment=None)),
     }
-    if url.port is not None:
-        attributes["server.port"] = url.port
     if number:
         attributes["http.request.resend_count"] = number
     with span(tracer, request.method, SpanKind.CLIENT, attributes) as started:

@@ -18,7 +18,7 @@ from core.database.heartbeat import Heartbeat
 from core.database.outage import OUTAGES, DatabaseUnavailable, tell_outage
 from core.database.pools import CountingPool
 from core.database.reads import ReadSession, open_reads
-from core.database.statements import trace_statements
+from core.database.statements import Statements, trace_statements
 from core.errors import DomainError
 from core.settings import DatabaseSettings
 from core.tracing import NO_TRACER
@@ -117,12 +117,13 @@ async def open_database(
             raise DatabaseUnavailable from ConnectionError(message)
 
     engine = _engine(settings, connect)
-    trace_statements(engine, tracer)
+    statements = Statements.of(tracer, dsn)
+    trace_statements(engine, statements)
     heartbeat = Heartbeat(connect)
     try:
         await _warm(engine, min(WARM_CONNECTIONS, settings.pool_size))
         async with open_reads(
-            dsn, settings=settings, server_settings=server_settings, limits=limits, tracer=tracer
+            dsn, settings=settings, server_settings=server_settings, limits=limits, statements=statements
         ) as reads:
             yield Database(engine, async_sessionmaker(engine, expire_on_commit=False), reads, heartbeat)
     finally:

@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 
 import asyncpg
 import orjson
-from opentelemetry.trace import Tracer
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import ARRAY, Float, Numeric, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -21,7 +20,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from core.cancellation import settled
 from core.database.outage import LOST, OUTAGES, DatabaseUnavailable, outage
 from core.database.pools import Gate
-from core.database.statements import statement_span
+from core.database.statements import Statements
 from core.settings import DatabaseSettings
 
 # How long a read that is given up may wait until the server has given it up, too; after that its connection is closed.
@@ -119,7 +118,7 @@ class ReadSession:
     pool: asyncpg.Pool
     free: Gate
     wait_s: float
-    tracer: Tracer
+    statements: Statements
 
     async def first(self, query: Query[Row], /, **given: Any) -> Row | None:
         """The first row, or None.
@@ -150,7 +149,7 @@ class ReadSession:
 
     async def _run_once(self, method: str, sql: str, values: list[Any]) -> Any:
         async with self._connection() as connection:
-            with statement_span(self.tracer, sql):
+            with self.statements.span(sql):
                 return await getattr(connection, method)(sql, *values)
 
     @asynccontextmanager
@@ -191,7 +190,7 @@ async def open_reads(
     settings: DatabaseSettings,
     server_settings: Mapping[str, str],
     limits: Mapping[str, float],
-    tracer: Tracer,
+    statements: Statements,
 ) -> AsyncIterator[ReadSession]:
     """Opens a pool of read-only connections, its first ones made.
 
@@ -211,6 +210,6 @@ async def open_reads(
     except (*OUTAGES, asyncpg.PostgresError) as failed:
         raise DatabaseUnavailable from failed
     try:
-        yield ReadSession(pool, Gate(settings.read_pool_size), settings.pool_timeout_s, tracer)
+        yield ReadSession(pool, Gate(settings.read_pool_size), settings.pool_timeout_s, statements)
     finally:
         pool.terminate()

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from core.dependencies.resources import ResourcesDep
-from core.tokens import derive_key
 from core.web.pages import Page, PageQuery, decode_cursor
 
 
@@ -24,6 +23,6 @@ def page(request: Request, resources: ResourcesDep, query: PageQuery) -> Page:
     """
     filters = query.model_dump(mode="json", exclude={"limit", "cursor"}) | request.path_params
     binding = f"{request.scope['route'].path}?{sorted(filters.items())}"
-    key = derive_key(resources.settings.secret_key.get_secret_value(), "pages")
+    key = resources.page_key
     after = None if query.cursor is None else decode_cursor(query.cursor, key=key, binding=binding)
     return Page(limit=query.limit, after=after, key=key, binding=binding)

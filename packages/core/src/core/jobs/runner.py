@@ -10,12 +10,15 @@ from time import perf_counter
 from typing import Any
 
 import structlog
+from opentelemetry.trace import Tracer
 
 from core.cancellation import is_ending, settled
 from core.database import Database, DatabaseUnavailable
 from core.jobs.leases import JobState, Leases, Run
 from core.jobs.schedule import Job
+from core.jobs.spans import run_span, tell_outcome
 from core.metrics import Metrics
+from core.tracing import NO_TRACER
 
 # How late a change that another process made to the table is noticed at most.
 PAUSE_S_MAX = 30.0
@@ -52,10 +55,13 @@ _LEVELS = {
 class Runner:
     """Runs the jobs of one service: one loop for all of them, asleep until the next is due."""
 
-    def __init__(self, jobs: Sequence[Job], *, database: Database, metrics: Metrics, resources: Any) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], *, database: Database, metrics: Metrics, resources: Any, tracer: Tracer = NO_TRACER
+    ) -> None:
         self._jobs = jobs
         self._leases = Leases(database)
         self._resources = resources
+        self._tracer = tracer
         self._running: set[str] = set()
         self._awake = asyncio.Event()
         self._states: list[JobState] = []
@@ -98,7 +104,7 @@ class Runner:
             if waits_s.get(job.name, 1) <= 0 and (run := await self._leases.claim(job)) is not None:
                 del waits_s[job.name]
                 self._running.add(job.name)
-                group.create_task(self._run_here(run), name=f"job {job.name}")
+                group.create_task(self._run_here(run), name=f"jobs: {job.name}")
         return min([PAUSE_S_MAX, *(max(wait_s, 0) for wait_s in waits_s.values())])
 
     async def _run_here(self, run: Run) -> None:
@@ -109,10 +115,11 @@ class Runner:
             self._awake.set()
 
     async def _execute(self, run: Run) -> Outcome:
-        began = perf_counter()
-        failure = await self._failure_of(run)
-        # To its end, whoever cancels: what is known by now must not be lost.
-        return await settled(self._record(run, failure, duration_s=perf_counter() - began, stops=is_ending()))
+        with run_span(self._tracer, run.job):
+            began = perf_counter()
+            failure = await self._failure_of(run)
+            # To its end, whoever cancels: what is known by now must not be lost.
+            return await settled(self._record(run, failure, duration_s=perf_counter() - began, stops=is_ending()))
 
     async def _failure_of(self, run: Run) -> BaseException | None:
         try:
@@ -135,6 +142,7 @@ class Runner:
         except DatabaseUnavailable:
             outcome = Outcome.UNRECORDED
         self._runs.add(job=run.job.name, outcome=outcome)
+        tell_outcome(outcome, failure)
         duration_ms = round(duration_s * 1000, 1)
         log.log(
             _LEVELS[outcome], "job ran", job=run.job.name, outcome=outcome, duration_ms=duration_ms, exc_info=failure

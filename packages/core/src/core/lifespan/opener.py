@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 import structlog
 
 from core.errors import DomainError
+from core.lifespan.closing import current_closing
 
 OPEN_TIMEOUT_S = 10
 CLOSE_TIMEOUT_S = 5
@@ -63,12 +64,18 @@ class Opener:
         try:
             yield opened
         finally:
-            try:
-                async with asyncio.timeout(self._close_timeout_s):
+            await self._close(f"{self._service}.{name}", resource)
+
+    async def _close(self, name: str, resource: AbstractAsyncContextManager[object]) -> None:
+        closing = current_closing()
+        try:
+            with closing.step(f"resource {name}"):
+                async with asyncio.timeout(closing.share_s(self._close_timeout_s)):
                     await resource.__aexit__(None, None, None)
-            except Exception:
-                # The others must close all the same.
-                log.exception("resource did not close", resource=f"{self._service}.{name}")
+        except Exception:
+            # The others must close all the same.
+            closing.overran.append(f"resource {name}")
+            log.exception("resource did not close", resource=name)
 
 
 def describe(failed: BaseException) -> str:

@@ -8,6 +8,7 @@ import structlog
 
 from core.backoff import backoff_s
 from core.cancellation import is_ending
+from core.lifespan.closing import current_closing
 
 RESTART_DELAY_S_MIN, RESTART_DELAY_S_MAX = 0.1, 30.0
 # What swallows its cancellation must not keep resources from closing.
@@ -30,11 +31,14 @@ class Supervisor:
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=END_TIMEOUT_S)
-        for task in self._tasks:
-            if not task.done():
-                log.error("task did not end", task=task.get_name())
+        if not self._tasks:
+            return
+        closing = current_closing()
+        ended = await asyncio.wait(self._tasks, timeout=closing.share_s(END_TIMEOUT_S))
+        for task in ended[1]:
+            name = task.get_name()
+            closing.stuck.append(f"task {name}")
+            log.error("task did not end", task=name, stuck=_within(name))
 
     def start(self, name: str, work: Work, *, after: Work | None = None) -> None:
         """Runs `work` until the process ends; a failure is logged and `work` starts again, later each time.
@@ -42,6 +46,12 @@ class Supervisor:
         The first time it starts when `after` has returned.
         """
         self._tasks.append(asyncio.create_task(_supervised(name, work, after), name=name))
+
+
+def _within(name: str) -> list[str]:
+    """What a task has started and waits for, by the names that it gave: `jobs: forget_events`."""
+    names = (task.get_name() for task in asyncio.all_tasks() if not task.done())
+    return sorted(each.removeprefix(f"{name}: ") for each in names if each.startswith(f"{name}: "))
 
 
 async def _supervised(name: str, work: Work, after: Work | None) -> None:

@@ -3,7 +3,6 @@
 from core.mail.folder import Delivered, FolderMail, read_folder
 from core.mail.message import Mail, MailRefused, MailUnavailable, Message
 from core.mail.opening import open_mail
-from core.mail.smtp import SmtpMail
 
 __all__ = [
     "Delivered",
@@ -12,7 +11,6 @@ __all__ = [
     "MailRefused",
     "MailUnavailable",
     "Message",
-    "SmtpMail",
     "open_mail",
     "read_folder",
 ]

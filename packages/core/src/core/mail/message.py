@@ -14,6 +14,9 @@ _ONE_ADDRESS = re.compile(r"""(?!.*=\?)[^\s<>()\[\],;:"\\@]+@[^\s<>()\[\],;:"\\@
 # Control characters and the line and paragraph separators: each can end a header line somewhere on the way.
 _LINE_BREAKING = {"Cc", "Zl", "Zp"}
 
+# How long handing a message over may take.
+TOTAL_TIMEOUT_S = 30
+
 
 class MailUnavailable(Unavailable):
     """The message could not be handed over."""

@@ -4,8 +4,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from core.mail.folder import FolderMail
-from core.mail.message import Mail
-from core.mail.smtp import TOTAL_TIMEOUT_S, SmtpMail
+from core.mail.message import TOTAL_TIMEOUT_S, Mail
 
 # RFC 6409 (submission) and RFC 8314 (submission over TLS).
 SMTP_PORT = 587
@@ -23,6 +22,9 @@ def open_mail(url: str, sender: str, *, timeout_s: float = TOTAL_TIMEOUT_S) -> M
         return FolderMail(Path(unquote(parts.path)), sender)
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
         raise ValueError("a mail URL is smtp://host, smtps://host or file:folder")
+    # It has a library of its own, which a folder needs not.
+    from core.mail.smtp import SmtpMail  # noqa: PLC0415
+
     implicit_tls = parts.scheme == "smtps"
     return SmtpMail(
         host=parts.hostname,

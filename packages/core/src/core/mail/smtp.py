@@ -12,10 +12,9 @@ from typing import cast
 
 import aiosmtplib
 
-from core.mail.message import MailRefused, MailUnavailable, Message
+from core.mail.message import TOTAL_TIMEOUT_S, MailRefused, MailUnavailable, Message
 
 STEP_TIMEOUT_S = 10
-TOTAL_TIMEOUT_S = 30
 QUIT_TIMEOUT_S = 1
 _FOR_GOOD = 500
 

@@ -59,7 +59,12 @@ class Family:
             return self._filled({})
 
     def _filled(self, reading: Reading) -> Metric:
-        family = self.kind(self.name, self.help, labels=self.labels)
+        family = self.kind(self.name, self.help, labels=self.labels, unit=_unit(self.name))
         for values, value in (reading if isinstance(reading, Mapping) else {(): reading}).items():
             family.add_metric([str(each) for each in values], float(value))
         return family
+
+
+def _unit(name: str) -> str:
+    """What OpenMetrics says beside the name, which ends in it."""
+    return "seconds" if name.endswith("_seconds") else ""

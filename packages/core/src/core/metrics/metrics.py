@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 
 from core.metrics.families import Counter, Family, Read
+from core.metrics.process import process_families
 from core.metrics.requests import RequestMetrics
 
 
@@ -56,10 +57,11 @@ class Metrics:
     async def render(self, accept: str = "") -> tuple[bytes, str]:
         """The exposition and its media type: OpenMetrics for who accepts it, Prometheus' text for all others.
 
-        The values are read at once; they become text in a thread, because those of a large service take a while.
+        The values are read at once; they become text in a thread, because those of a large service take a while. Those
+        of the process, of which there is one whatever runs in it, are read there, too.
         """
         encode, media_type = choose_encoder(accept)
-        return await asyncio.to_thread(encode, _Scrape(self.collect())), media_type
+        return await asyncio.to_thread(encode, _Scrape(chain(self.collect(), process_families()))), media_type
 
     def _register(self, family: Family) -> None:
         # Refuses a name that would break every scrape.

@@ -49,7 +49,9 @@ class RequestMetrics:
 
 
 def _families(series: list[tuple[_Key, tuple[float, ...]]], *, active: int) -> Iterator[Metric]:
-    duration = HistogramMetricFamily("http_server_request_duration_seconds", "How long requests took.", labels=_LABELS)
+    duration = HistogramMetricFamily(
+        "http_server_request_duration_seconds", "How long requests took.", labels=_LABELS, unit="seconds"
+    )
     for (method, route, status, error), (*counts, total_s) in series:
         labels = (method, route, str(status) if status else "", _error_type(status, error))
         duration.add_metric(labels, list(zip(_BOUNDS, accumulate(counts), strict=True)), total_s)

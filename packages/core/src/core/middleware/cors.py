@@ -5,11 +5,14 @@ from http import HTTPStatus
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import Forbidden
 from core.settings import CorsSettings
+from core.telemetry.exchange import EXCHANGE
 from core.web.problems import Problems
+
+VARY = (b"vary", b"Origin")
 
 
 class CrossOriginRefused(Forbidden):
@@ -39,17 +42,13 @@ class Cors:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if any(name == b"origin" for name, _ in scope["headers"]):
-            answer = self._preflight(scope) if scope["method"] == "OPTIONS" else None
-            await (answer or self._cross_origin)(scope, receive, send)
+        exchange = scope[EXCHANGE]
+        if b"origin" not in exchange.request_headers:
+            exchange.headers.append(VARY)
+            await self.app(scope, receive, send)
             return
-
-        async def vary(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (b"vary", b"Origin")]
-            await send(message)
-
-        await self.app(scope, receive, vary)
+        answer = self._preflight(scope) if scope["method"] == "OPTIONS" else None
+        await (answer or self._cross_origin)(scope, receive, send)
 
     def _preflight(self, scope: Scope) -> Response | None:
         """The answer to a preflight; None for another OPTIONS request."""

@@ -2,15 +2,17 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from time import perf_counter
 from types import FrameType
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.metrics import OTHER, RequestMetrics
 from core.middleware.client_address import Network, client_address
+from core.middleware.outgoing import outgoing
+from core.middleware.security_headers import SecurityHeaders
 from core.telemetry.exchange import EXCHANGE, Exchange, Identity, current_exchange
 from core.telemetry.logs import access_line
 from core.tracing import describe_request
@@ -29,9 +31,16 @@ class Edge:
     """
 
     def __init__(
-        self, app: ASGIApp, *, service: Identity, requests: RequestMetrics, trusted_proxies: Sequence[Network] = ()
+        self,
+        app: ASGIApp,
+        *,
+        service: Identity,
+        requests: RequestMetrics,
+        security: SecurityHeaders,
+        trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self.app = app
+        self._security = security
         self._service = service
         self._requests = requests
         self._trusted_proxies = trusted_proxies
@@ -45,38 +54,24 @@ class Edge:
         if self._trusted_proxies:
             # For all who ask further in. Its port is not known.
             scope["client"] = client and (client, 0)
-        request_id = _request_id(scope["headers"])
+        headers = dict(scope["headers"])
         exchange = Exchange(
             service=self._service,
-            request_id=request_id.decode(),
+            request_id=_request_id(scope["headers"] if b"x-request-id" in headers else ()),
             method=scope["method"],
             client=client,
+            request_headers=headers,
         )
         scope[EXCHANGE] = exchange
         if exchange.trace:
             describe_request(client=client, request_id=exchange.request_id)
         root_path = scope.get("root_path", "")
-
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                duration_ms = (perf_counter() - exchange.started) * 1000
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    *exchange.headers,
-                    (b"x-request-id", request_id),
-                    (b"server-timing", b"app;dur=%.1f" % duration_ms),
-                ]
-            else:
-                exchange.bytes_sent += len(message.get("body", b""))
-            await send(message)
-
         # Reset, not cleared: a call within the process runs in the context of its caller.
         token = current_exchange.set(exchange)
         self._requests.active += 1
         error = None
         try:
-            await self.app(scope, receive, tell)
+            await self.app(scope, receive, outgoing(exchange, self._security, send))
         except BaseException as failed:
             error = type(failed).__name__
             raise
@@ -112,8 +107,8 @@ def _template(scope: Scope, root_path: str) -> str:
     return f"{root_path}{route.path}" if route is not None else "unmatched"
 
 
-def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _is_request_id(value):
-            return value
-    return b"%032x" % _random.getrandbits(128)
+            return value.decode()
+    return _random.getrandbits(128).to_bytes(16).hex()

@@ -1,8 +1,8 @@
 """Headers that keep a browser or a cache from doing with a response what it should not."""
 
-from http import HTTPStatus
+from collections.abc import Mapping
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from core.telemetry.exchange import Exchange
 
 # Pages of this service need nothing from elsewhere, and nobody may frame them. Swagger UI draws with inline styles and
 # images that are data; it runs no inline script and no eval.
@@ -14,40 +14,33 @@ CONTENT_SECURITY_POLICY = (
 STRICT_TRANSPORT_SECURITY = b"max-age=31536000; includeSubDomains"
 
 
+_ERRORS = 400
+
+
 class SecurityHeaders:
     """Adds `nosniff` to everything, a policy to HTML, HSTS under https, and `no-store` to what no cache may keep."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
-        self.app = app
-        self._always = [(b"x-content-type-options", b"nosniff")]
+    def __init__(self, *, https: bool) -> None:
+        always = [(b"x-content-type-options", b"nosniff")]
         if https:
-            self._always.append((b"strict-transport-security", STRICT_TRANSPORT_SECURITY))
+            always.append((b"strict-transport-security", STRICT_TRANSPORT_SECURITY))
+        self._always = tuple(always)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        # An anonymous GET may be cached; an answer to credentials, or one that holds them, may not (ASVS 14.3.2).
-        public = scope["method"] in ("GET", "HEAD") and not any(
-            name == b"authorization" for name, _ in scope["headers"]
-        )
-
-        async def guard(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._always, *_of(message, public=public)]
-            await send(message)
-
-        await self.app(scope, receive, guard)
+    def of(self, exchange: Exchange, headers: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+        """What a response that begins with these headers lacks."""
+        added = self._always
+        if b"cache-control" not in headers and not _is_storable(exchange):
+            added += ((b"cache-control", b"no-store"),)
+        if headers.get(b"content-type", b"").startswith(b"text/html") and b"content-security-policy" not in headers:
+            added += ((b"content-security-policy", CONTENT_SECURITY_POLICY),)
+        return added
 
 
-def _of(message: Message, *, public: bool) -> list[tuple[bytes, bytes]]:
-    names = dict(message.get("headers", ()))
-    added = []
-    # A refusal names one request, and a cache may keep a 404 unasked (RFC 9110, section 15.1).
-    storable = public and message["status"] < HTTPStatus.BAD_REQUEST
-    if not storable and b"cache-control" not in names:
-        added.append((b"cache-control", b"no-store"))
-    if names.get(b"content-type", b"").startswith(b"text/html") and b"content-security-policy" not in names:
-        added.append((b"content-security-policy", CONTENT_SECURITY_POLICY))
-    return added
+def _is_storable(exchange: Exchange) -> bool:
+    # An anonymous GET may be cached; an answer to credentials, or one that holds them, may not (ASVS 14.3.2). A refusal
+    # names one request, and a cache may keep a 404 unasked (RFC 9110, section 15.1).
+    return (
+        exchange.method in ("GET", "HEAD")
+        and exchange.status < _ERRORS
+        and b"authorization" not in exchange.request_headers
+    )

@@ -1,48 +1,22 @@
 """What a service verifies access tokens with: the keys that its issuer publishes, and on a laptop a local one."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
 
 from core.client import Clients
 from core.clock import Clock, SystemClock
-from core.resources import ResourceList
-from core.settings import ClientSettings, ServiceSettings
-from core.tokens import Keys, LocalKey, RemoteKeys, Revocations, Verifier
-from core.tokens.remote import JWK_SET_BYTES_MAX
+from core.opening.issuers import LOCAL_ISSUER
+from core.settings import ServiceSettings
+from core.tokens.keys import Keys
+from core.tokens.local import LocalKey
+from core.tokens.remote import JWK_SET_BYTES_MAX, RemoteKeys
+from core.tokens.verifier import Verifier
 
-# The `iss` of tokens that a command on this machine signed.
-LOCAL_ISSUER = "urn:local"
 JWKS_PATH = "/.well-known/jwks.json"
 FETCH_TIMEOUT_S = 10
-# The client of an issuer that is none of the named siblings.
-_ISSUER = "access token issuer"
-
-
-def issuer_of(settings: ServiceSettings) -> str | None:
-    """The name of the issuer's client; None for a service that knows no issuer: it believes itself and this machine."""
-    tokens = settings.tokens
-    if tokens.issued_by in settings.clients:
-        return tokens.issued_by
-    return None if tokens.issuer is None else _ISSUER
-
-
-def upstreams_of(settings: ServiceSettings) -> Mapping[str, ClientSettings]:
-    """The siblings that the settings name, and the issuer if it is none of them."""
-    if settings.tokens.issuer is None or issuer_of(settings) != _ISSUER:
-        return settings.clients
-    return {**settings.clients, _ISSUER: ClientSettings(url=settings.tokens.issuer)}
-
-
-def heard_from(name: str, settings: ServiceSettings, declared: ResourceList) -> str | None:
-    """The sibling that tells the service `name` which sessions were ended.
-
-    None for one that issues tokens itself, that declares revocations of its own, or whose issuer is no sibling.
-    """
-    knows_itself = any(resource.kind is Revocations for resource in declared)
-    return None if knows_itself or settings.tokens.issued_by == name else settings.tokens.issued_by
 
 
 @asynccontextmanager

@@ -13,14 +13,17 @@ from core.events import Outbox
 from core.lifespan import Opener
 from core.mail import Mail, open_mail
 from core.metrics import Metrics
-from core.opening.access_tokens import heard_from, issuer_of, open_published_keys, upstreams_of, verifier_of
+from core.opening.access_tokens import open_published_keys, verifier_of
+from core.opening.issuers import heard_from, issuer_of, upstreams_of
 from core.ports import Ports
 from core.rate_limits import RateLimits, open_rate_limits
 from core.resources import ResourceList, Resources
 from core.revocations import open_denylist
 from core.settings import MailSettings, ServiceSettings
 from core.telemetry.exchange import request_id
-from core.tokens import Keys, NothingRevoked, Revocations, derive_key
+from core.tokens import NothingRevoked, Revocations
+from core.tokens.keys import Keys
+from core.tokens.sealing import derive_key
 
 
 async def open_resources(
@@ -51,7 +54,7 @@ async def open_resources(
     revocations: Revocations = NothingRevoked()
     if heard_from(name, settings, declared) is not None:
         revocations = await opener.open("revocations", open_denylist(database))
-    resources = Resources(
+    opened = Resources(
         name=name,
         settings=settings,
         clock=ports.clock,
@@ -63,13 +66,19 @@ async def open_resources(
         outbox=outbox,
         metrics=metrics,
         tracer=tracer,
+        page_key=derive_key(settings.secret_key.get_secret_value(), "pages"),
         rate_limits=await opener.open("rate limits", _rate_limits(name, settings, metrics)),
     )
+    return await _with_declared(opened, opener, declared)
+
+
+async def _with_declared(resources: Resources, opener: Opener, declared: ResourceList) -> Resources:
+    """What is open, and what the service declares itself, each opened on those before it."""
     for resource in declared:
         opened = await opener.open(resource.kind.__name__, resource.open(resources))
         resources = replace(resources, declared=MappingProxyType({**resources.declared, resource.kind: opened}))
         if resource.kind is Keys:
-            resources = replace(resources, verifier=await verifier_of(settings, [opened]))
+            resources = replace(resources, verifier=await verifier_of(resources.settings, [opened]))
         elif resource.kind is Revocations:
             resources = replace(resources, revocations=opened)
     return resources

@@ -8,7 +8,7 @@ from core.events.tables import inbox_sequences
 from core.ids import format_id
 from core.revocations.hearing import refuse_session
 from core.revocations.tables import revoked_sessions
-from core.tokens.signing import SESSION_PREFIX
+from core.tokens.principal import SESSION_PREFIX
 
 # At once, so that no statement runs for long.
 ROWS_MAX = 1_000

@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.clock import SystemClock
 from core.events import Event, Handlers
 from core.ids import parse_id
-from core.tokens.signing import SESSION_PREFIX
-from core.tokens.verifier import LEEWAY_S_MAX
+from core.tokens.principal import LEEWAY_S_MAX, SESSION_PREFIX
 
 # What comes over a bus is believed up to here: no issuer of ours lets a token live longer, and what is remembered stays
 # bounded.

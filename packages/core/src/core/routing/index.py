@@ -65,11 +65,12 @@ class RouteIndex:
         return [self._routes[position] for position in self._tree.unread]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self.steps_aside:
-            await self._router.app(scope, receive, send)
+        router = self._router
+        if scope["type"] == "lifespan" or router.redirect_slashes:
+            await router.app(scope, receive, send)
             return
-        scope.setdefault("router", self._router)
-        found = self.find(_route_path(scope))
+        scope.setdefault("router", router)
+        found = self.find(_route_path(scope) if scope.get("root_path") else scope["path"])
         if scope["type"] == "http" and scope["method"] not in found.methods:
             await found.answer_method(scope, receive, send)
         else:
@@ -83,11 +84,12 @@ class RouteIndex:
         if path.endswith("\n"):
             return self._everything  # the `$` of a route's expression matches before a last newline as well
         positions = self._tree.positions(path)
-        found = self._found.get(positions)
-        if found is None:
+        try:
+            return self._found[positions]
+        except KeyError:
             routes = [self._routes[position] for position in sorted(positions)]
             found = self._found[positions] = Candidates(self._router, routes, self._tree.methods(positions))
-        return found
+            return found
 
     def _build(self) -> None:
         self._routes = list(self._router.routes)
@@ -206,7 +208,7 @@ class _Tree:
 
 def _route_path(scope: Scope) -> str:
     """The path below the app's mount: in ASGI `path` is whole, and `root_path` is how it begins."""
-    path, root = scope["path"], scope.get("root_path", "")
+    path, root = scope["path"], scope["root_path"]
     below = path.removeprefix(root)
     return below if below[:1] in {"", "/"} else path
 

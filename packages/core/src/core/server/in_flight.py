@@ -5,6 +5,8 @@ import asyncio
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.lifespan import Closing
+
 # How long cancelled requests may clean up: most of them roll back, and that is all.
 CANCEL_GRACE_S = 2.0
 
@@ -14,12 +16,10 @@ log = structlog.get_logger("core.server")
 class InFlight:
     """Sees how the application starts and stops, and stops it only after its last request."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, closing: Closing | None = None) -> None:
         self.app = app
         self.failure: BaseException | None = None
-        # What uvicorn did not wait for any longer, and what of it did not even end when it was cancelled.
-        self.cut_off: list[str] = []
-        self.stuck: list[str] = []
+        self._closing = closing or Closing()
         self._requests: dict[asyncio.Task[object] | None, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,8 +53,11 @@ class InFlight:
             raise
 
     async def _end_requests(self) -> None:
-        """Waits for those that uvicorn has just cancelled: their cleaning up needs what is about to close."""
-        self.cut_off = list(self._requests.values())
-        await asyncio.wait([task for task in self._requests if task], timeout=CANCEL_GRACE_S)
-        self.stuck = list(self._requests.values())
-        log.error("requests were cut off", requests=self.cut_off, stuck=self.stuck)
+        """Waits for those that the server has just cancelled: their cleaning up needs what is about to close."""
+        cut_off = list(self._requests.values())
+        timeout_s = self._closing.share_s(CANCEL_GRACE_S)
+        await asyncio.wait([task for task in self._requests if task], timeout=timeout_s)
+        stuck = list(self._requests.values())
+        self._closing.overran += cut_off
+        self._closing.stuck += stuck
+        log.error("requests were cut off", requests=cut_off, stuck=stuck)

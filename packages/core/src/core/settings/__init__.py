@@ -2,6 +2,7 @@
 
 from core.settings.describing import Row, describe, env_example, outline, variables
 from core.settings.groups import (
+    EXIT_S,
     ClientSettings,
     CorsSettings,
     DatabaseSettings,
@@ -33,6 +34,7 @@ from core.settings.types import (
 from core.settings.variables import Variable
 
 __all__ = [
+    "EXIT_S",
     "EX_CONFIG",
     "Accepts",
     "BusUrl",

@@ -20,6 +20,8 @@ from core.settings.types import (
 )
 
 PORT_MAX = 65_535
+# What a process needs beside the times that are set, until it is gone: it tells connections, and writes its last lines.
+EXIT_S = 3
 
 
 class Group(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True):
@@ -35,6 +37,24 @@ class ServerSettings(Group):
     backlog: int = Field(default=2048, ge=1, le=65_535, description="Connections that may wait to be accepted.")
     keep_alive_s: int = Field(
         default=75, ge=1, le=3600, description="How long an idle connection stays open; longer than the edge keeps it."
+    )
+    connections_max: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Connections open at once; one more closes some of those that wait for a request.",
+    )
+    head_max_bytes: int = Field(
+        default=65_536,
+        ge=8192,
+        le=1_048_576,
+        description="The largest request head; a larger one is answered 431. More than the edge lets through.",
+    )
+    head_timeout_s: float = Field(
+        default=10, gt=0, le=300, description="How long a request head may take to arrive once it has begun."
+    )
+    send_timeout_s: float = Field(
+        default=30, gt=0, le=3600, description="How long a client may take nothing of its answer before it is cut off."
     )
     concurrency_max: int = Field(
         default=500, ge=1, le=10_000, description="Requests in progress at once; one more is answered 503."
@@ -85,10 +105,10 @@ class ServerSettings(Group):
         faults = []
         if self.request_timeout_s >= self.graceful_timeout_s:
             faults.append("a request may outlive the shutdown: request_timeout_s must be below graceful_timeout_s")
-        if self.drain_delay_s + self.graceful_timeout_s + self.close_timeout_s > self.termination_grace_s:
+        if self.drain_delay_s + self.graceful_timeout_s + self.close_timeout_s + EXIT_S > self.termination_grace_s:
             faults.append(
                 "the process would be killed while it stops: drain_delay_s + graceful_timeout_s + close_timeout_s "
-                "must not exceed termination_grace_s"
+                f"+ {EXIT_S} s must not exceed termination_grace_s"
             )
         if faults:
             raise Fault("; ".join(faults))

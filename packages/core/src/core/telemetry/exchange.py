@@ -1,14 +1,19 @@
 """What the chassis knows of the request that runs: one object a request, in its scope and in a context variable."""
 
+from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from math import inf
 from time import perf_counter
+from types import MappingProxyType
+from typing import Any
 
 from core.tracing import trace_fields
 
 # The key of the exchange in an ASGI scope.
 EXCHANGE = "core.exchange"
+NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,17 @@ class Identity:
     name: str
     version: str
     environment: str
+    # What it is called in a log line and on a span.
+    fields: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Names the fields once, and not for every line."""
+        names = {
+            "service.name": self.name,
+            "service.version": self.version,
+            "deployment.environment.name": self.environment,
+        }
+        object.__setattr__(self, "fields", names)
 
     @classmethod
     def of(cls, name: str, environment: str) -> "Identity":
@@ -27,25 +43,22 @@ class Identity:
         except PackageNotFoundError:
             return cls(name, "0", environment)
 
-    @property
-    def fields(self) -> dict[str, str]:
-        """What it is called in a log line and on a span."""
-        return {
-            "service.name": self.name,
-            "service.version": self.version,
-            "deployment.environment.name": self.environment,
-        }
-
 
 class Exchange:
     """One request and its response, as the access line and the logs tell of them."""
 
     __slots__ = (
+        "begun",
         "bytes_sent",
+        "cancelled_at",
         "client",
+        "deadline",
+        "ended",
         "failure_logged",
         "headers",
+        "held",
         "method",
+        "request_headers",
         "request_id",
         "route",
         "service",
@@ -54,15 +67,34 @@ class Exchange:
         "trace",
     )
 
-    def __init__(self, *, service: Identity, request_id: str, method: str, client: str | None) -> None:
+    def __init__(
+        self,
+        *,
+        service: Identity,
+        request_id: str,
+        method: str,
+        client: str | None,
+        request_headers: Mapping[bytes, bytes] = NO_HEADERS,
+    ) -> None:
         self.service = service
         self.request_id = request_id
         self.method = method
         self.client = client
+        # Of a header that came more than once, the last line.
+        self.request_headers = request_headers
         self.trace = trace_fields()
         self.started = perf_counter()
+        # The head of the response while none of its body is there; it can still be replaced.
+        self.held: MutableMapping[str, Any] | None = None
+        # Whether some of the response has been sent, so that no other can take its place.
+        self.begun = False
+        # 0 until then.
         self.status = 0
         self.bytes_sent = 0
+        self.ended = False
+        # When its time is up, by the clock of `started`; and how many cancellations were asked for then.
+        self.deadline = inf
+        self.cancelled_at: int | None = None
         self.route: str | None = None
         # One failure is logged once, by whichever layer meets it first.
         self.failure_logged = False

@@ -1,10 +1,9 @@
 """Logs: JSON lines in production, readable ones on a laptop; structlog's, the standard library's, uvicorn's alike."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from time import gmtime, strftime, time_ns
 from typing import Any, Literal
 
 import orjson
@@ -12,8 +11,11 @@ import structlog
 
 from core.redaction import redact, redact_mapping, redact_traceback
 from core.telemetry.exchange import Exchange, Identity, current_exchange, current_service
+from core.telemetry.uncaught import uncaught_logged
 from core.telemetry.writer import LineWriter
 from core.tracing import trace_fields
+
+log = structlog.get_logger("core.telemetry")
 
 LogEvent = MutableMapping[str, Any]
 Write = Callable[[bytes], None]
@@ -48,7 +50,10 @@ _JSON = orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def _redacted(_logger: object, _method: str, event: LogEvent) -> LogEvent:
-    safe = redact_mapping(event)
+    try:
+        safe = redact_mapping(event)
+    except Exception:  # noqa: BLE001 - somebody's mapping, or a name in it; a line of log is no reason to fail
+        safe = {name: redact(value) if isinstance(value, str) else _unshown(value) for name, value in event.items()}
     if "exception" in safe:
         safe["exception"] = redact_traceback(str(event["exception"]))
     return safe
@@ -56,7 +61,14 @@ def _redacted(_logger: object, _method: str, event: LogEvent) -> LogEvent:
 
 def _shown(value: object) -> str:
     """What is no text may show a secret when it is turned into one: an exception, a URL, a settings object."""
-    return redact(repr(value))
+    try:
+        return redact(repr(value))
+    except Exception:  # noqa: BLE001 - somebody's __repr__; as above
+        return _unshown(value)
+
+
+def _unshown(value: object) -> str:
+    return f"<{type(value).__qualname__} that cannot be shown>"
 
 
 def _as_text(_logger: object, _method: str, event: LogEvent) -> LogEvent:
@@ -67,8 +79,19 @@ def _as_json(_logger: object, _method: str, event: LogEvent) -> str:
     try:
         return orjson.dumps(event, default=_shown, option=_JSON).decode()
     except TypeError:
-        # A lone surrogate, a number of more than 64 bits, a name that is no text: a line of log is no reason to fail.
-        return json.dumps(event, default=_shown, skipkeys=True)
+        return orjson.dumps({_unicode(str(name)): _encodable(value) for name, value in event.items()}).decode()
+
+
+def _encodable(value: object) -> orjson.Fragment | str:
+    """`value`, or its text: one with a lone surrogate, a number of more than 64 bits, a name that is no text."""
+    try:
+        return orjson.Fragment(orjson.dumps(value, default=_shown, option=_JSON))
+    except TypeError:
+        return _unicode(value if isinstance(value, str) else _shown(value))
+
+
+def _unicode(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 class _Printer:
@@ -87,8 +110,11 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
-        except Exception:  # noqa: BLE001 - what does not fit its arguments is said on stderr, not to the request
-            self.handleError(record)
+        except Exception as failed:  # noqa: BLE001 - arguments that do not fit; the library that said so goes on
+            where = f"{record.pathname}:{record.lineno}"
+            log.warning(
+                "a line of log cannot be written", logger=record.name, where=where, failure=type(failed).__name__
+            )
             return
         if _output is not None:
             _output.write(_encoded(line))
@@ -124,7 +150,8 @@ def logging_to(
     handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            # What a library adds does not stand above what we say.
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
@@ -150,7 +177,7 @@ def logging_to_stdout(
     """Sends every line to standard output through a writer thread until the block ends."""
     writer = LineWriter().start()
     try:
-        with logging_to(writer, level=level, form=form, process=process):
+        with logging_to(writer, level=level, form=form, process=process), uncaught_logged():
             yield
     finally:
         writer.stop()
@@ -161,12 +188,30 @@ def lines_dropped() -> int:
     return _output.write.dropped if _output and isinstance(_output.write, LineWriter) else 0
 
 
+class _Timestamps:
+    """The time in ISO 8601, in UTC; only the fraction is written anew within one second."""
+
+    def __init__(self) -> None:
+        self._second = 0, ""
+
+    def now(self) -> str:
+        second, ns = divmod(time_ns(), 1_000_000_000)
+        known, text = self._second
+        if second != known:
+            text = strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
+            self._second = second, text
+        return f"{text}.{ns // 1000:06d}Z"
+
+
+_now = _Timestamps().now
+
+
 def access_line(exchange: Exchange, seconds: float) -> None:
     """One line for one request; no query string, which may hold what nobody should read."""
     output = _output
     if output is None:
         return
-    duration_ms = round(seconds * 1000, 1)
+    duration_ms = round(seconds * 10_000) / 10
     if output.console:
         operation = f"{exchange.method:<6} {exchange.route}"
         line = f"{exchange.service.name:<8} {operation} {exchange.status} {duration_ms} ms  {exchange.request_id}\n"
@@ -176,7 +221,7 @@ def access_line(exchange: Exchange, seconds: float) -> None:
     output.write(
         orjson.dumps(
             {
-                "timestamp": datetime.now(UTC),
+                "timestamp": _now(),
                 "level": "info",
                 "event": "request",
                 **exchange.service.fields,
@@ -189,6 +234,6 @@ def access_line(exchange: Exchange, seconds: float) -> None:
                 "bytes": exchange.bytes_sent,
                 "client": exchange.client,
             },
-            option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z,
+            option=orjson.OPT_APPEND_NEWLINE,
         )
     )

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from core.ids import format_id, new_id
 from core.opening import LOCAL_ISSUER
-from core.tokens import LocalKey, generate_key, public_jwk
-from core.tokens.keys import ALGORITHM
+from core.tokens.keys import ALGORITHM, generate_key, public_jwk
+from core.tokens.local import LocalKey
 from core.tokens.signing import TYPE
 
 Headers = list[tuple[str, str]]

@@ -10,7 +10,8 @@ from core.opening import LOCAL_ISSUER
 from core.services import Service
 from core.settings import ServiceSettings
 from core.testing.applications import SERVICE_URL
-from core.tokens import LocalKey, sign_access_token
+from core.tokens.local import LocalKey
+from core.tokens.signing import sign_access_token
 
 # The page of another origin that may call the service under test.
 WEB_ORIGIN = "https://app.example"

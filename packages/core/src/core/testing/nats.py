@@ -11,11 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.testing.last_breath import ended_with_us
 from core.testing.network import free_port
 
 START_TIMEOUT_S = 60
-# Ends the server and removes its files when the process that holds the other end of its input has ended, however.
-_WATCH = 'read -r _; kill -9 "$0"; rm -rf "$1"'
 
 
 class NatsServer:
@@ -40,9 +39,10 @@ class NatsServer:
 
     def start(self) -> None:
         """Starts it on the files that there are, and waits until it answers."""
-        server = self._run(self._command)
-        # Stops before the server: it would kill whoever is given the number of that process next.
-        self._processes = [self._run(["/bin/sh", "-c", _WATCH, str(server.pid), str(self._directory)]), server]
+        null = subprocess.DEVNULL
+        # Ctrl-C in the terminal is for the tests.
+        server = subprocess.Popen(self._command, stdin=null, stdout=null, stderr=null, start_new_session=True)
+        self._processes = [ended_with_us(server, self._directory), server]
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if server.poll() is not None or time.monotonic() > deadline:
@@ -64,11 +64,6 @@ class NatsServer:
     def wake(self) -> None:
         """Ends that."""
         os.kill(self.pid, signal.SIGCONT)
-
-    def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
-        null = subprocess.DEVNULL
-        # Ctrl-C in the terminal is for the tests.
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=null, stderr=null, start_new_session=True)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:

@@ -27,6 +27,7 @@ from core.telemetry.logs import logging_to
 from core.testing.applications import SERVICE_URL, Host, running
 from core.testing.blocking import remembered
 from core.testing.databases import TemplateDatabase, template_database
+from core.testing.edges import Edges
 from core.testing.locally import Mint, local_settings, minting
 from core.testing.nats import NatsServer, nats_server
 from core.testing.network import loopback_only
@@ -118,6 +119,13 @@ def nats() -> Iterator[NatsServer]:
     """A real NATS server with JetStream; a test that stops it starts one of its own with `nats_server()`."""
     with nats_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def edges() -> Iterator[Edges]:
+    """A real Caddy with the configuration of production, before a service that a test serves on a port."""
+    with ExitStack() as started:
+        yield Edges(started)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ class Wire:
         self.sent: list[Message] = []
         self.arriving: asyncio.Queue[Message] = asyncio.Queue()
         self.first = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self.scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": spec_version},
@@ -44,9 +46,20 @@ class Wire:
         """Runs the request in a task and a context of its own, as a server does."""
 
         async def run() -> None:
+            self._begun.set()
             await self.app(self.scope, self.arriving.get, self._send)
 
-        return asyncio.create_task(run(), context=Context())
+        self._task = asyncio.create_task(run(), context=Context())
+        return self._task
+
+    async def begun(self) -> None:
+        """Waits until the application works on it."""
+        await self._begun.wait()
+
+    def cancel(self) -> None:
+        """The server ends the request."""
+        assert self._task
+        self._task.cancel()
 
     async def _send(self, message: Message) -> None:
         self.sent.append(message)

@@ -9,6 +9,9 @@ from core.ids import parse_id
 
 Kind = Literal["user", "service"]
 
+SESSION_PREFIX = "ses"
+# How far the clock of whoever believes a token may be behind that of its issuer.
+LEEWAY_S_MAX = 60
 _KINDS: dict[str, Kind] = {"usr": "user", "svc": "service"}
 
 

@@ -10,10 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from core.ids import format_id
 from core.tokens.keys import ALGORITHM
-from core.tokens.principal import parse_subject
+from core.tokens.principal import SESSION_PREFIX, parse_subject
 
 TYPE = "at+jwt"
-SESSION_PREFIX = "ses"
 TOKEN_ID_BYTES = 16
 
 

@@ -17,10 +17,8 @@ from core.clock import Clock
 from core.errors import InvalidToken, Unavailable
 from core.ids import parse_id
 from core.tokens.keys import ALGORITHM, Keys
-from core.tokens.principal import Principal, parse_subject
-from core.tokens.signing import SESSION_PREFIX
+from core.tokens.principal import LEEWAY_S_MAX, SESSION_PREFIX, Principal, parse_subject
 
-LEEWAY_S_MAX = 60
 TOKEN_CHARACTERS_MAX = 8_192
 REMEMBERED_MAX = 4_096
 HEADERS_MAX = 64

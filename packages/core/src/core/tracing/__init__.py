@@ -1,6 +1,6 @@
 """Traces: one provider of spans a service, a decision at its entrance, and OTLP for those who collect them."""
 
-from core.tracing.provider import Tracing
+from core.tracing.provider import TELEMETRY, Tracing
 from core.tracing.spans import (
     NO_TRACER,
     current_traceparent,
@@ -14,6 +14,7 @@ from core.tracing.spans import (
 
 __all__ = [
     "NO_TRACER",
+    "TELEMETRY",
     "Tracing",
     "current_traceparent",
     "describe_request",

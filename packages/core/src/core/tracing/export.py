@@ -6,7 +6,7 @@ Imported only where there is a collector.
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
 
@@ -22,17 +22,17 @@ log = structlog.get_logger("core.tracing")
 
 
 @asynccontextmanager
-async def exporting(*, flush_timeout_s: float) -> AsyncIterator[BatchSpanProcessor]:
+async def exporting(*, flush_timeout_s: Callable[[], float]) -> AsyncIterator["CountingProcessor"]:
     """A processor that sends what it is told of; what is left is sent at the end, if that takes no longer than this."""
     # It says of every attempt that it failed; Reporting says it once.
     logging.getLogger(OTLPSpanExporter.__module__).setLevel(logging.CRITICAL)
     logging.getLogger(parse_env_headers.__module__).addFilter(_without_values)
     exporter = Reporting(await asyncio.to_thread(OTLPSpanExporter))
-    processor = BatchSpanProcessor(exporter)
+    processor = CountingProcessor(exporter)
     try:
         yield processor
     finally:
-        await _close(processor, exporter, flush_timeout_s)
+        await _close(processor, exporter, flush_timeout_s())
 
 
 def _without_values(line: logging.LogRecord) -> bool:
@@ -41,12 +41,24 @@ def _without_values(line: logging.LogRecord) -> bool:
     return True
 
 
+class CountingProcessor(BatchSpanProcessor):
+    """Sends spans in batches, and knows how many there were: what finds no place in its queue is lost, too."""
+
+    ended = 0
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queues a span; waits for nothing."""
+        self.ended += 1
+        super().on_end(span)
+
+
 class Reporting(SpanExporter):
     """An exporter whose failures are logged once, and once again when they are over."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
         self._taken = True
+        self.delivered = 0
         # Its lines come from another thread, but are said in the name of this service.
         self._context = copy_context()
 
@@ -54,6 +66,8 @@ class Reporting(SpanExporter):
         """Sends a batch; retried for ten seconds (OTEL_EXPORTER_OTLP_TIMEOUT), then lost."""
         result = self._exporter.export(spans)
         taken = result is SpanExportResult.SUCCESS
+        if taken:
+            self.delivered += len(spans)
         if taken is not self._taken:
             self._taken = taken
             event = "the collector takes spans again" if taken else "spans are lost, the collector takes none"
@@ -66,7 +80,7 @@ class Reporting(SpanExporter):
         self._exporter.shutdown()
 
 
-async def _close(processor: BatchSpanProcessor, exporter: SpanExporter, flush_timeout_s: float) -> None:
+async def _close(processor: CountingProcessor, exporter: Reporting, flush_timeout_s: float) -> None:
     loop = asyncio.get_running_loop()
     flushed = asyncio.Event()
 
@@ -78,9 +92,13 @@ async def _close(processor: BatchSpanProcessor, exporter: SpanExporter, flush_ti
 
     # Not a thread of the loop's pool, which the end of the process would wait for.
     threading.Thread(target=flush, name="span-flush", daemon=True).start()
+    event = "spans were lost"
     try:
         async with asyncio.timeout(flush_timeout_s):
             await flushed.wait()
     except TimeoutError:
-        log.warning("the last spans are lost, the collector did not take them in time")
+        event = "the last spans are lost, the collector did not take them in time"
         exporter.shutdown()
+    lost = processor.ended - exporter.delivered
+    if lost:
+        log.warning(event, lost=lost, ended=processor.ended)

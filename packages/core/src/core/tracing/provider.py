@@ -23,7 +23,7 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT
 Scope = MutableMapping[str, Any]
 
 # Where FastAPI keeps the telemetry of a request; what finds it there starts none of its own.
-_FASTAPI = "fastapi.telemetry"
+TELEMETRY = "fastapi.telemetry"
 _PROPAGATED = (b"traceparent", b"tracestate", b"baggage")
 
 
@@ -31,8 +31,8 @@ class Tracing(TracerProvider):
     """The tracer provider of one service; while nobody listens there are no spans, and the SDK is not imported.
 
     `resource` is what every span says of its service. `ratio` is the share of the requests that are traced, of those
-    whose caller has not decided it; a caller decides if `believes(scope)`. Paths that begin with one of `untraced` are
-    not traced. `processors` are told of every span, and stay their owner's to close.
+    whose caller has not decided it, and of the runs of jobs; a caller decides if `believes(scope)`. Paths that begin
+    with one of `untraced` are not traced. `processors` are told of every span, and stay their owner's to close.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class Tracing(TracerProvider):
         return self.get_tracer("core")
 
     @asynccontextmanager
-    async def listening(self, *, flush_timeout_s: float) -> AsyncIterator[None]:
+    async def listening(self, *, flush_timeout_s: Callable[[], float]) -> AsyncIterator[None]:
         """Tells the processors, and the collector that the environment names, of all spans until the block ends.
 
-        The last spans are sent then; a collector that does not take them within `flush_timeout_s` does not get them.
+        The last spans are sent then; a collector that does not take them within `flush_timeout_s()` does not get them.
         """
         async with AsyncExitStack() as stack:
             processors = list(self._processors)
@@ -85,7 +85,7 @@ class Tracing(TracerProvider):
         # Some 15 ms, for those alone whose spans somebody wants.
         from core.tracing.sdk import Recorder  # noqa: PLC0415
 
-        return Recorder(self._resource)
+        return Recorder(self._resource, ratio=self._ratio)
 
     def enter(self, scope: Scope) -> Token[Context] | None:
         """Decides, before FastAPI would start a span, whether this request has one.
@@ -93,12 +93,12 @@ class Tracing(TracerProvider):
         What it returns is to be detached when the request ends: the trace of a caller, which is passed on though
         nothing is recorded here.
         """
-        if scope["type"] == "lifespan" or _FASTAPI in scope:
+        if scope["type"] == "lifespan" or TELEMETRY in scope:
             return None
         caller = self._caller(scope)
         if self.is_open and self._is_chosen(scope, caller):
             return None
-        scope[_FASTAPI] = None
+        scope[TELEMETRY] = None
         return None if caller is None else attach(caller)
 
     def _is_chosen(self, scope: Scope, caller: Context | None) -> bool:
@@ -132,6 +132,7 @@ class Tracing(TracerProvider):
 
 def is_collected() -> bool:
     """Whether the environment names a collector, and does not switch it off again."""
-    wanted = (os.environ.get("OTEL_TRACES_EXPORTER") or "otlp").strip().lower() == "otlp"
+    exporters = (os.environ.get("OTEL_TRACES_EXPORTER") or "otlp").lower().split(",")
+    wanted = "otlp" in [each.strip() for each in exporters]
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     return wanted and not disabled and any(os.environ.get(name) for name in _ENDPOINTS)

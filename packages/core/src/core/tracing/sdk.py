@@ -6,7 +6,14 @@ from contextlib import contextmanager
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace.span import TraceState
 from opentelemetry.util.types import Attributes
@@ -17,10 +24,10 @@ from core.redaction import MASK
 class Recorder(SpanProcessor):
     """The provider of one service's spans, and whom it tells of them."""
 
-    def __init__(self, resource: Mapping[str, str]) -> None:
+    def __init__(self, resource: Mapping[str, str], *, ratio: float) -> None:
         self._listeners: tuple[SpanProcessor, ...] = ()
         self.provider = TracerProvider(
-            sampler=ParentBased(Entrances()),
+            sampler=ParentBased(Entrances(ratio)),
             # Completed by OTEL_RESOURCE_ATTRIBUTES, and by an id of this process.
             resource=Resource.create(resource),
             # The lifespan ends it.
@@ -57,7 +64,16 @@ class Recorder(SpanProcessor):
 
 
 class Entrances(Sampler):
-    """Where a trace may begin: at a request alone, of which only those that were chosen come this far."""
+    """Where a trace may begin: at a request, of which only those that were chosen come this far, or at a job.
+
+    Of the jobs, `ratio` are chosen here.
+    """
+
+    def __init__(self, ratio: float) -> None:
+        self._of_kind: dict[SpanKind | None, Sampler] = {
+            SpanKind.SERVER: ALWAYS_ON,
+            SpanKind.INTERNAL: TraceIdRatioBased(ratio),
+        }
 
     def should_sample(  # noqa: PLR0917 - the SDK's signature
         self,
@@ -69,8 +85,8 @@ class Entrances(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        """Keeps the spans of servers; whatever else has no parent belongs to nothing that anybody asked for."""
-        chosen = ALWAYS_ON if kind is SpanKind.SERVER else ALWAYS_OFF
+        """Whatever else has no parent, such as a statement of the relay, belongs to nothing that anybody asked for."""
+        chosen = self._of_kind.get(kind, ALWAYS_OFF)
         return chosen.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 
     def get_description(self) -> str:

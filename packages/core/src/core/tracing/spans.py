@@ -89,11 +89,24 @@ def record_failure(failure: BaseException, *, described: bool = True) -> None:
     if not running.is_recording():
         return
     attributes = {"exception.type": _type_name(failure)}
+    running.set_attribute("error.type", attributes["exception.type"])
     if described:
-        attributes["exception.message"] = redact_traceback(str(failure))
-        attributes["exception.stacktrace"] = redact_traceback("".join(traceback.format_exception(failure)))
+        attributes["exception.message"] = _text(_message(failure))
+        attributes["exception.stacktrace"] = _text("".join(traceback.format_exception(failure)))
     running.add_event("exception", attributes)
     running.set_status(StatusCode.ERROR)
+
+
+def _message(failure: BaseException) -> str:
+    try:
+        return str(failure)
+    except Exception:  # noqa: BLE001 - somebody's __str__; what failed first is what has to be told
+        return "<exception str() failed>"
+
+
+def _text(of_failure: str) -> str:
+    # A lone surrogate would keep the whole attribute from being sent.
+    return redact_traceback(of_failure).encode(errors="backslashreplace").decode()
 
 
 def _type_name(failure: BaseException) -> str:

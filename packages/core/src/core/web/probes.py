@@ -59,6 +59,12 @@ class Readiness:
     draining: bool = False
     _health: dict[str, _Health] = field(default_factory=dict)
 
+    def drain(self) -> None:
+        """Nobody is to send requests any more, here or to a service within."""
+        self.draining = True
+        for readiness in self.mounted.values():
+            readiness.drain()
+
     async def run(self) -> None:
         """Runs every check, then again every `interval_s`, until cancelled."""
         while True:

@@ -2,7 +2,7 @@
 
 from core.dependencies import Session
 from core.resources import Resources
-from core.tokens import derive_key
+from core.tokens.sealing import derive_key
 from users.one_time_tokens.repository import OneTimeTokenRepository
 from users.one_time_tokens.service import OneTimeTokens
 from users.settings import secret_of

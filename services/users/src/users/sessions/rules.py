@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
 from core.ids import format_id, parse_id
-from core.tokens import derive_key
+from core.tokens.sealing import derive_key
 
 PREFIX = "rt"
 USER_AGENT_CHARACTERS_MAX = 256

@@ -2,7 +2,7 @@
 
 from core.dependencies import Session
 from core.resources import Resources
-from core.tokens import derive_key
+from core.tokens.sealing import derive_key
 from users.settings import Settings, secret_of
 from users.throttling.repository import ThrottleRepository
 from users.throttling.service import Throttle

@@ -77,7 +77,8 @@ class Dispatcher:
             await self._record(partial(self._leases.give_back, claimed))
             return True
         for _, lane in groupby(sorted(claimed, key=lambda each: (each.lane, each.position)), lambda each: each.lane):
-            task = deliveries.create_task(self._work_off(list(lane)))
+            events = list(lane)
+            task = deliveries.create_task(self._work_off(events), name=f"dispatcher: {events[0].consumer}")
             self._running.add(task)
             task.add_done_callback(self._ended)
         return bool(claimed)

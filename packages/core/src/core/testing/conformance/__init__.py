@@ -11,7 +11,9 @@ from core.testing.conformance.exits import Exits
 from core.testing.conformance.grounds import Grounds
 from core.testing.conformance.headers import Headers
 from core.testing.conformance.hostile import Hostile
+from core.testing.conformance.imports import Imports
 from core.testing.conformance.metrics import Metrics
+from core.testing.conformance.parity import Parity
 from core.testing.conformance.probes import Probes
 from core.testing.conformance.routing import Routing
 from core.testing.conformance.schema import Schema
@@ -31,13 +33,15 @@ class Conformance(
     Callers,
     Access,
     Headers,
+    Parity,
     Metrics,
     Probes,
     Documents,
     Contract,
     Schema,
+    Imports,
     Events,
     Secrets,
     Grounds,
 ):
-    """The suite, a topic a module; each test runs against the service standalone and mounted."""
+    """The suite, a topic a module; each test runs against the service standalone, mounted and behind the edge."""

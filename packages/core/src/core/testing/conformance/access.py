@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 from core.dependencies.identity import scopes_of
 from core.ids import TypeId
 from core.routing import is_public
-from core.testing.conformance.grounds import Conforming, Place
+from core.testing.conformance.grounds import Conforming
+from core.testing.conformance.places import Place
 from core.testing.forgeries import INVALID_CHALLENGE, PLAIN_CHALLENGE, Headers, forgeries, without_a_token
 from core.testing.problems import problem
 
@@ -95,7 +96,7 @@ def operations_of(place: Place) -> Iterator[Operation]:
     """The operations that only callers may call."""
     for route in routes_of(place):
         for method in () if is_public(route.endpoint) else sorted(route.methods or ()):
-            yield Operation(method, _path(route), frozenset(scopes_of([route])))
+            yield Operation(method, path_of(route), frozenset(scopes_of([route])))
 
 
 def routes_of(place: Place) -> list[APIRoute]:
@@ -103,7 +104,7 @@ def routes_of(place: Place) -> list[APIRoute]:
     return [route for route in place.app.router.routes if isinstance(route, APIRoute)]
 
 
-def _path(route: APIRoute) -> str:
+def path_of(route: APIRoute) -> str:
     """The path with an id of the right kind wherever it has one."""
     ids = dict(_ids(route.dependant))
     return re.sub(r"{(\w+)}", lambda found: ids.get(found[1], "1"), route.path_format)

@@ -3,41 +3,41 @@
 import asyncio
 from typing import Any
 
-from core.testing.conformance.grounds import Place
+import pytest
+
+from core.testing.conformance.differences import told
+from core.testing.conformance.places import Place
+from core.testing.socket_wire import SocketWire
 from core.testing.wire import Wire
 
 Lines = list[dict[str, Any]]
-LENGTH = [(b"host", b"service.test"), (b"content-type", b"application/json"), (b"content-length", b"100")]
+LENGTH = [(b"content-type", b"application/json"), (b"content-length", b"100")]
 
 
 class Disconnects:
     """Each while the service waits for, or sends, something else."""
 
     async def test_before_its_body_is_read(self, place: Place, logs: Lines) -> None:
-        wire = _wire(place, "POST", "/v1/exits/things", headers=LENGTH)
-        wire.disconnect()
-        await _ended(wire)
+        wire = place.wire("POST", "/v1/exits/things", LENGTH)
+        await _leave(wire)
         assert _told(logs) == [400]
 
-    async def test_while_its_body_is_read(self, place: Place, logs: Lines) -> None:
-        for path in ("/v1/exits/things", "/v1/exits/body"):
-            logs.clear()
-            wire = _wire(place, "POST", path, headers=LENGTH)
-            wire.arrive(b'{"na', more_body=True)
-            wire.disconnect()
-            await _ended(wire)
-            assert _told(logs) == [400]
+    @pytest.mark.parametrize("path", ["/v1/exits/things", "/v1/exits/body"])
+    async def test_while_its_body_is_read(self, place: Place, logs: Lines, path: str) -> None:
+        wire = place.wire("POST", path, LENGTH)
+        wire.arrive(b'{"na', more_body=True)
+        await _leave(wire)
+        assert _told(logs) == [400]
 
     async def test_while_it_waits_for_the_answer(self, place: Place, logs: Lines) -> None:
-        wire = _wire(place, "GET", "/v1/exits/slow")
+        wire = place.wire("GET", "/v1/exits/slow")
         wire.arrive()
-        wire.disconnect()
         with place.impatient():
-            await _ended(wire)
+            await _leave(wire)
         assert _told(logs) == [504]
 
     async def test_while_the_answer_streams(self, place: Place, logs: Lines) -> None:
-        wire = _wire(place, "GET", "/v1/exits/long-stream")
+        wire = place.wire("GET", "/v1/exits/long-stream")
         wire.arrive()
         task = wire.start()
         await wire.first.wait()
@@ -47,15 +47,16 @@ class Disconnects:
         assert not wire.is_whole
 
 
-def _wire(place: Place, method: str, path: str, **scope: Any) -> Wire:
-    return Wire(place.served, method, f"{place.prefix}{path}", state=dict(place.state), **scope)
-
-
-async def _ended(wire: Wire) -> None:
-    await asyncio.wait_for(wire.start(), 30)
+async def _leave(wire: Wire | SocketWire) -> None:
+    """Goes away as soon as the service works on the request, and waits until it does not any more."""
+    task = wire.start()
+    async with asyncio.timeout(30):
+        await wire.begun()
+        wire.disconnect()
+        await task
 
 
 def _told(logs: Lines) -> list[int]:
     """The statuses of the access lines; a client that went away is no failure, so nothing else is said."""
     assert not [line for line in logs if "exception" in line or line["level"] == "error"]
-    return [line["status"] for line in logs if line["event"] == "request"]
+    return told(logs)

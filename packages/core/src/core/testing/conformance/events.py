@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.events import Catalogue, Replay
 from core.redaction import is_secret_name
 from core.resources import Resources
-from core.testing.conformance.grounds import Place
+from core.testing.conformance.places import Place
 
 # As CloudEvents recommends, without a prefix; and it may stand in a subject of NATS.
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")

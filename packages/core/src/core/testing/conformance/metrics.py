@@ -3,6 +3,8 @@
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.testing.conformance.places import Place
+
 # Of every service; docs/operations.md says what each means.
 FAMILIES = {
     "db_client_connection_count",
@@ -20,18 +22,17 @@ FAMILIES = {
 
 
 class Metrics:
-    async def test_the_metrics_are_those_of_every_service(self, somewhere: httpx.AsyncClient) -> None:
-        response = await somewhere.get("/metrics")
+    async def test_the_metrics_are_those_of_every_service(self, place: Place) -> None:
+        response = await place.inside.get("/metrics")
         assert (response.status_code, response.headers["content-type"].split(";")[0]) == (200, "text/plain")
         assert {family.name for family in text_string_to_metric_families(response.text)} >= FAMILIES
 
-    async def test_a_request_is_counted_once_under_its_template(self, somewhere: httpx.AsyncClient) -> None:
-        before = await _counted(somewhere)
-        await somewhere.get("/v1/nothing-here")
-        await somewhere.get("/problems/not_found")
-        mount = somewhere.base_url.path.rstrip("/")
-        grown = {labels: count - before.get(labels, 0) for labels, count in (await _counted(somewhere)).items()}
-        assert grown["unmatched", "404"] == grown[f"{mount}/problems/{{code}}", "200"] == 1
+    async def test_a_request_is_counted_once_under_its_template(self, place: Place) -> None:
+        before = await _counted(place.inside)
+        await place.client.get("/v1/nothing-here")
+        await place.client.get("/problems/not_found")
+        grown = {labels: count - before.get(labels, 0) for labels, count in (await _counted(place.inside)).items()}
+        assert grown["unmatched", "404"] == grown[f"{place.mount}/problems/{{code}}", "200"] == 1
 
 
 async def _counted(client: httpx.AsyncClient) -> dict[tuple[str, str], float]:

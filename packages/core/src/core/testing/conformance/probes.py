@@ -1,10 +1,10 @@
 """What an orchestrator asks."""
 
-import httpx
+from core.testing.conformance.places import Place
 
 
 class Probes:
-    async def test_the_probes_answer(self, somewhere: httpx.AsyncClient) -> None:
+    async def test_the_probes_answer(self, place: Place) -> None:
         for probe in ("/livez", "/readyz", "/startupz"):
-            response = await somewhere.get(probe)
+            response = await place.inside.get(probe)
             assert (response.status_code, response.json()["status"]) == (200, "ok")

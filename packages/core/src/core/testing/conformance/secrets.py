@@ -4,8 +4,8 @@ import asyncio
 import re
 import sys
 import traceback
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,14 @@ from core.settings import EX_CONFIG, ServiceSettings, describe, env_example, loa
 from core.settings.fields import table_of
 from core.settings.types import SecretUrl
 from core.telemetry.logs import logging_to
-from core.testing.conformance.grounds import LIMITS, Place, placed
+from core.testing.conformance.grounds import LIMITS, check_there_is
+from core.testing.conformance.places import EDGE, MOUNTED, Place, placed
 from core.testing.databases import TemplateDatabase
+from core.testing.edges import Edges
 from core.testing.exits import AFTERWARDS, CUT_SHORT, EXITS
 from core.testing.locally import given_locally, minting
+
+Placing = Callable[[ServiceSettings, Ports], AbstractAsyncContextManager[Place]]
 
 # Random enough for any rule on secrets.
 CANARY = "planted-7c1e55d0a9b84f32e6"
@@ -68,14 +72,25 @@ class Secrets:
         with logging_to(lambda line: lines.append(line.decode()), level="debug", form=request.param):
             yield lines
 
+    @pytest.fixture(params=[MOUNTED, EDGE])
+    def placing(self, request: pytest.FixtureRequest, service: Service, edges: Edges) -> Placing:
+        """What runs the service on such settings: below a host, and behind the edge."""
+        check_there_is(request.param)
+        return lambda settings, ports: placed(service, settings, request.param, ports, edges)
+
     async def test_no_secret_is_answered_logged_traced_counted_or_stored(
-        self, service: Service, planted: dict[str, Any], tmp_path: Path, printed: list[str]
+        self,
+        service: Service,
+        planted: dict[str, Any],
+        tmp_path: Path,
+        printed: list[str],
+        placing: Placing,
     ) -> None:
         settings = service.settings.model_validate(planted)
         token = (await asyncio.to_thread(minting, settings, tmp_path))()
         spans = InMemorySpanExporter()
         ports = Ports(span_processors=[SimpleSpanProcessor(spans)])
-        async with placed(service, settings, "mounted", ports) as place:
+        async with placing(settings, ports) as place:
             answers = [text async for text in _answers(place, token)]
             stored = await _stored(settings)
         traced = [span.to_json() for span in spans.get_finished_spans()]
@@ -193,7 +208,7 @@ async def _answers(place: Place, token: str) -> AsyncIterator[str]:
     for _ in range(2):
         yield _text(await place.client.post("/v1/exits/once", json={"name": CANARY}, headers=_SENT | authorized))
     for page in ("/docs", "/openapi.json", "/metrics", "/readyz", "/problems/not_found"):
-        yield _text(await place.client.get(page))
+        yield _text(await place.inside.get(page))
 
 
 def _text(response: httpx.Response) -> str:

@@ -23,6 +23,13 @@ class Thing(BaseModel, extra="forbid"):
     name: str
 
 
+class Echo(BaseModel):
+    """What a handler was told of a path and a query."""
+
+    segment: str
+    query: str
+
+
 class Unspeakable(Conflict):
     """A refusal whose document cannot be written."""
 
@@ -62,6 +69,39 @@ async def make(thing: Thing) -> Thing:
 @exits.post("/body")
 async def body(request: Request) -> Response:
     return Response(await request.body())
+
+
+@exits.get("/echo/{segment}")
+async def echo(segment: str, request: Request) -> Echo:
+    return Echo(segment=segment, query=request.scope["query_string"].decode("latin-1"))
+
+
+@exits.get("/headers")
+async def headers() -> Response:
+    response = Response(b"", 201, {"Link": '</v1/exits/one>; rel="next"', "ETag": 'W/"1"', "X-Note": "caf\xe9"})
+    for name in ("first", "second"):
+        response.set_cookie(name, "1", httponly=True)
+    return response
+
+
+@exits.get("/parts")
+async def parts() -> StreamingResponse:
+    async def chunks() -> AsyncIterator[bytes]:
+        for part in (b"one ", b"two ", b"three"):
+            yield await asyncio.sleep(0, part)
+
+    return StreamingResponse(chunks())
+
+
+@exits.get("/lines")
+async def lines() -> AsyncIterator[Thing]:
+    yield Thing(name="first")
+    yield Thing(name="second")
+
+
+@exits.get("/events", response_class=EventSourceResponse)
+async def events() -> AsyncIterator[Thing]:
+    yield Thing(name="first")
 
 
 @exits.get("/caller")

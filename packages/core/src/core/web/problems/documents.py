@@ -85,14 +85,9 @@ class Problems:
             assert isinstance(error, RequestValidationError)  # noqa: S101 - what add_exception_handler's types don't say
             return self.answer(from_validation(error.errors(), request.headers.get("content-type")), request.scope)
 
-        async def on_unexpected(request: Request, _error: Exception) -> Response:
-            # From a layer outside CatchAll; Starlette raises it again for Guard, which logs it.
-            return self.answer(errors.InternalError(), request.scope)
-
         for kind in (DomainError, HTTPException):
             app.add_exception_handler(kind, on_refusal)
         app.add_exception_handler(RequestValidationError, on_invalid_request)
-        app.add_exception_handler(Exception, on_unexpected)
 
 
 def _as_json(document: dict[str, Any]) -> bytes:

@@ -11,8 +11,7 @@ from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 from pydantic import BaseModel, Field, ValidationError
 
-from core.tokens import generate_key
-from core.tokens.keys import ALGORITHM
+from core.tokens.keys import ALGORITHM, generate_key
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 # Enough for the way from the client to here: one that is stolen on it is soon worth nothing.

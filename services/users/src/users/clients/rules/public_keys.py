@@ -6,7 +6,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from core.tokens import public_jwk, public_keys
+from core.tokens.keys import public_jwk, public_keys
 
 # RFC 7518, sections 6.2.2, 6.3.2 and 6.4: the members that only a private or a symmetric key has.
 _PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from core.clock import Clock
 from core.ids import format_id
-from core.tokens import sign_access_token
+from core.tokens.signing import sign_access_token
 from users.signing.service.keys import SigningKeys
 
 # RFC 9068, section 2.2, requires the claim; a person who signs in with a password does so through our own client.

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from core.clock import Clock
 from core.database import DatabaseUnavailable
 from core.errors import Unavailable
-from core.tokens import open_key, public_keys
+from core.tokens.keys import public_keys
+from core.tokens.sealing import open_key
 from users.signing.models import State
 from users.signing.repository import SigningKeyQueries
 

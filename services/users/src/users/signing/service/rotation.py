@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.clock import Clock
-from core.tokens import generate_key, key_id, public_jwk, seal_key
+from core.tokens.keys import generate_key, key_id, public_jwk
+from core.tokens.sealing import seal_key
 from users.audit.models import Action
 from users.audit.service import OPERATOR, SYSTEM, Audit
 from users.signing.models import SigningKey, State
