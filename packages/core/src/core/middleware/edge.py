@@ -78,16 +78,15 @@ class Edge:
         finally:
             current_exchange.reset(token)
             self._requests.active -= 1
-            exchange.route = _template(scope, root_path)
-            self._ended(exchange, exchange.route, error)
-
-    def _ended(self, exchange: Exchange, route: str, error: str | None) -> None:
-        seconds = perf_counter() - exchange.started
-        if error is None and exchange.failure_logged:
-            # Where no status tells: it failed after its response had begun.
-            error = OTHER
-        self._requests.ended(method=exchange.method, route=route, status=exchange.status, error=error, seconds=seconds)
-        access_line(exchange, seconds)
+            exchange.route = route = _template(scope, root_path)
+            seconds = perf_counter() - exchange.started
+            if error is None and exchange.failure_logged:
+                # Where no status tells: it failed after its response had begun.
+                error = OTHER
+            self._requests.ended(
+                method=exchange.method, route=route, status=exchange.status, error=error, seconds=seconds
+            )
+            access_line(exchange, seconds)
 
 
 def exchange_of(frame: FrameType) -> Exchange | None:

@@ -169,7 +169,8 @@ class _Tree:
                 if segment.parameter is not None and part:
                     following.append(segment.parameter)
             for segment in following:
-                found += segment.below
+                if segment.below:
+                    found += segment.below
             level = following
         for segment in level:
             found += segment.here
