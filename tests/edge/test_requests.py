@@ -40,6 +40,14 @@ def test_of_two_request_ids_neither_is_believed(plain):
     assert reached(response)["x-request-id"] == [response.headers["x-request-id"]]
 
 
+def test_nobody_outside_takes_off_what_the_edge_says(plain):
+    own = ("X-Request-ID", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
+    response = asked(plain.url, head("GET /things/v1", "X-Request-ID: mine", f"Connection: {', '.join(own)}"))
+    seen = reached(response)
+    assert {name.lower() for name in own} <= seen.keys()
+    assert seen["x-request-id"] == [response.headers["x-request-id"]] == ["mine"]
+
+
 def test_nobody_outside_says_whose_trace_it_is_or_who_calls(plain):
     lies = {
         "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
@@ -116,6 +124,7 @@ TRICKS = [
     "/things/%2F{}", "/things%2F{}", "/things/%252F{}", "//things{}", "/./things{}", "/v1/../things{}", "/things{}%00",
     "/things{};a", "/things{}%3Fa", "/things{}%23a", "/things/\\{}", "/things{}%20", "/things{}.json", "/THINGS{}",
     "http://api.test/things{}", "/things/things{}", "{}", "/%74hings{}", "/things/v1/..%2F{}", "/things{}#",
+    "/things{}%0A", "/things{}%0D%0A", "/things{}%0A%0A",
 ]  # fmt: skip
 
 

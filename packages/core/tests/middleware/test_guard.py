@@ -148,6 +148,16 @@ async def test_once_whole_a_body_is_not_waited_for(send):
     assert (wire.status, wire.body, wire.is_whole) == (200, b"beginend", True)
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/startupz", "/livez", "/v1/bodies/ignored", "/docs"])
+async def test_a_path_with_a_newline_behind_it_is_another_path(reader, placed, path):
+    served, prefix = placed(bare(reader.router))
+    for method in ("GET", "HEAD", "POST"):
+        wire = Wire(served, method, f"{prefix}{path}\n")
+        await wire.start()
+        assert (wire.status, reader.ran) == (404, False)
+    assert refused(wire) == (404, "not_found", None)
+
+
 async def test_a_layer_that_fails_is_answered_and_logged_once(reader, placed, tracebacks):
     """Between this layer and the innermost one: what FastAPI itself, or one day somebody else, puts there."""
     app = bare(reader.router)

@@ -3,7 +3,7 @@
 import pytest
 from bare import bare
 from pydantic import BaseModel
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from core.testing import running
 from core.testing.open_router import OpenRouter
@@ -43,6 +43,25 @@ async def page_with_policy() -> Response:
     return HTMLResponse("<p>", headers={"Content-Security-Policy": "default-src 'none'"})
 
 
+@router.get("/untyped")
+async def untyped() -> Response:
+    return Response(b"GIF89a")
+
+
+@router.get("/untyped-parts")
+async def untyped_parts() -> Response:
+    async def parts():
+        yield b""
+        yield b"%PDF-"
+
+    return StreamingResponse(parts())
+
+
+@router.get("/nothing")
+async def nothing() -> Response:
+    return Response()
+
+
 @pytest.fixture
 def app():
     return bare(router)
@@ -51,6 +70,16 @@ def app():
 async def test_no_answer_is_guessed_at(anywhere):
     for path in ("/v1/secured", "/v1/nothing-here", "/docs", "/livez"):
         assert (await anywhere.get(path)).headers.get_list("x-content-type-options") == ["nosniff"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_nobody_in_between_guesses_what_content_is(anywhere, method):
+    types = {
+        path: (await anywhere.request(method, f"/v1/secured{path}")).headers.get_list("content-type")
+        for path in ("", "/untyped", "/untyped-parts", "/nothing")
+    }
+    unknown = ["application/octet-stream"]
+    assert types == {"": ["application/json"], "/untyped": unknown, "/untyped-parts": unknown, "/nothing": []}
 
 
 @pytest.mark.parametrize(

@@ -154,10 +154,10 @@ async def hoard() -> Told:
 
 @router.delete("/hoard")
 async def let_others() -> Told:
-    """Closes them again; says how many milliseconds the process has worked so far."""
+    """Closes them again."""
     while hoarded:
         os.close(hoarded.pop())
-    return Told(size=round(time.process_time() * 1000))
+    return Told()
 
 
 @router.get("/truncated")

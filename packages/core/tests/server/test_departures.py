@@ -127,4 +127,6 @@ def test_what_has_come_and_was_not_read_is_read_first(state, connected):
 def test_an_answer_that_its_client_has_not_taken_is_named(state, connected):
     connected(request(complete=True))
     connected(request(complete=True)).transport.unsent = 5
+    # It is cut off, and named as that.
+    connected(request(started=True)).transport.unsent = 5
     assert Departures(state, quiet_s=0).unsent() == ["GET /v1/things"]

@@ -150,7 +150,8 @@ def test_a_body_that_turns_out_to_be_none_after_its_answer_ends_the_connection(s
     with server.connect() as connection:
         connection.sendall(b"POST /of-no-route HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n")
         assert connection.recv(1000).startswith(b"HTTP/1.1 404")
-        assert exchange(connection, b"no chunk\r\n") == b""
+        # Its last bytes may be those of the first answer.
+        assert b"HTTP/1.1" not in exchange(connection, b"no chunk\r\n")
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,10 @@ def limits(monkeypatch):
     return limits
 
 
-def test_the_limit_of_open_files_is_raised_to_what_is_needed(limits):
+def test_the_limit_of_open_files_is_raised_to_what_is_needed(limits, logs):
     assert room_for(300) == 300
     assert limits == [300 + RESERVED, 1_000]
+    assert not logs
 
 
 def test_a_limit_that_is_high_enough_is_left_alone(limits):
@@ -80,13 +81,11 @@ def answered(connection):
 def test_when_no_file_can_be_opened_the_process_goes_on_and_recovers(serve):
     server = serve("few files").ready()
     with httpx.Client(base_url=server.url) as known:
-        before_ms = known.delete("/v1/hoard").json()["size"]
         known.post("/v1/hoard")
         for _ in range(40):
             # Accepted and closed at once.
             with server.connect() as stranger:
                 assert exchange(stranger) == b""
-        after_ms = known.delete("/v1/hoard").json()["size"]
-    assert after_ms - before_ms < 1000
+        known.delete("/v1/hoard")
     assert server.answers("/livez") == 200
     assert server.stop() == 0

@@ -9,17 +9,24 @@ import pytest
 from core.server import listen, unheard
 from core.server.unheard import all_accepted, is_readable, keep_off, let_in
 
+PATIENCE_S = 30
 IN_THE_KERNEL = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can keep off who has not connected yet")
 
 
 @pytest.fixture
 def listener():
     with listen("127.0.0.1", 0) as listener:
+        listener.settimeout(PATIENCE_S)
         yield listener
 
 
-def connect(listener, **options):
-    return socket.create_connection(listener.getsockname(), **options)
+def connect(listener, *, timeout=PATIENCE_S):
+    return socket.create_connection(listener.getsockname(), timeout=timeout)
+
+
+async def accepted_in_time(listener):
+    async with asyncio.timeout(PATIENCE_S):
+        await all_accepted(listener)
 
 
 def test_who_has_connected_is_accepted_though_others_are_kept_off(listener):
@@ -28,6 +35,18 @@ def test_who_has_connected_is_accepted_though_others_are_kept_off(listener):
         keep_off(listener)
         accepted, _ = listener.accept()
         with accepted:
+            accepted.settimeout(PATIENCE_S)
+            assert accepted.recv(5) == b"asked"
+
+
+@IN_THE_KERNEL
+def test_only_the_first_packet_of_a_connection_is_kept_off(listener):
+    with connect(listener) as early:
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.settimeout(PATIENCE_S)
+            keep_off(accepted)
+            early.sendall(b"asked")
             assert accepted.recv(5) == b"asked"
 
 
@@ -48,7 +67,7 @@ def test_who_is_kept_off_is_refused_when_the_socket_has_closed(listener):
         late.settimeout(0)
         late.connect_ex(listener.getsockname())
         listener.close()
-        late.settimeout(60)
+        late.settimeout(PATIENCE_S)
         # It asks again after a second.
         with pytest.raises(ConnectionRefusedError):
             late.recv(1)
@@ -72,7 +91,7 @@ async def test_all_are_accepted_before_the_socket_may_close(listener):
 
     connections = [connect(listener) for _ in range(20)]
     server = await asyncio.get_running_loop().create_server(Protocol, sock=listener.dup())
-    await all_accepted(listener)
+    await accepted_in_time(listener)
     assert not is_readable(listener)
     await asyncio.sleep(0)
     assert len(accepted) == 20
@@ -86,5 +105,5 @@ async def test_all_are_accepted_before_the_socket_may_close(listener):
 async def test_a_connection_that_nobody_accepts_is_not_waited_for_without_end(listener, monkeypatch):
     monkeypatch.setattr(unheard, "ACCEPT_S_MAX", 0.05)
     with connect(listener):
-        await all_accepted(listener)
+        await accepted_in_time(listener)
         assert is_readable(listener)

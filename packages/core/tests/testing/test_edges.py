@@ -39,6 +39,7 @@ RUN = "from core.testing.caddy import edge\nwith edge({'tea': ['127.0.0.1:1']}) 
 async def test_an_edge_ends_with_a_run_that_was_killed(becomes):
     pipe = asyncio.subprocess.PIPE
     run = await asyncio.create_subprocess_exec(sys.executable, "-c", RUN, stdin=pipe, stdout=pipe)
+    assert run.stdout
     url = (await run.stdout.readline()).decode().strip()
     async with httpx.AsyncClient() as client:
         assert (await client.get(url)).status_code == 404

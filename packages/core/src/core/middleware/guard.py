@@ -1,11 +1,11 @@
-"""Refuses what could not be read, and a body that is too large, too slow or compressed."""
+"""Refuses what could not be read, a path of two meanings, and a body that is too large, too slow or compressed."""
 
 import asyncio
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import BadRequest, ContentTooLarge, DomainError, UnsupportedMediaType
+from core.errors import BadRequest, ContentTooLarge, DomainError, NotFound, UnsupportedMediaType
 from core.telemetry.exchange import EXCHANGE
 from core.web.body_limits import BodyLimits
 from core.web.problems import Problems
@@ -36,6 +36,10 @@ class Guard:
             return
         if REFUSAL in scope:
             await self._problems.answer(scope[REFUSAL], scope, headers=CLOSE)(scope, receive, send)
+            return
+        if scope["path"].endswith("\n"):
+            # A route matches before it, too: `/metrics%0A` would be what the edge refuses as `/metrics` alone.
+            await self._problems.answer(NotFound(), scope)(scope, receive, send)
             return
         headers = scope[EXCHANGE].request_headers
         declared = headers.get(b"content-length")

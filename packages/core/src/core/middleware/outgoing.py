@@ -32,7 +32,7 @@ def outgoing(exchange: Exchange, security: SecurityHeaders, send: Send) -> Send:
         if start is not None:
             exchange.held, exchange.begun = None, True
             exchange.status = start["status"]
-            _complete(start, exchange, security)
+            _complete(start, message, exchange, security)
             await send(start)
         elif exchange.ended or not exchange.begun:
             raise _out_of_turn(message)
@@ -57,14 +57,14 @@ def _check(start: Message) -> None:
             raise RuntimeError(f"the value of the header {name.decode()} holds a control character")
 
 
-def _complete(start: Message, exchange: Exchange, security: SecurityHeaders) -> None:
+def _complete(start: Message, part: Message, exchange: Exchange, security: SecurityHeaders) -> None:
     headers = start.get("headers", ())
     duration_ms = (perf_counter() - exchange.started) * 1000
     # A new list: this one may be a constant of whoever answered.
     start["headers"] = [
         *headers,
         *exchange.headers,
-        *security.of(exchange, dict(headers)),
+        *security.of(exchange, dict(headers), part),
         (b"x-request-id", exchange.request_id.encode()),
         (b"server-timing", b"app;dur=%.1f" % duration_ms),
     ]

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from starlette.types import Message
+
 from core.telemetry.exchange import Exchange
 
 # Pages of this service need nothing from elsewhere, and nobody may frame them. Swagger UI draws with inline styles and
@@ -18,7 +20,7 @@ _ERRORS = 400
 
 
 class SecurityHeaders:
-    """Adds `nosniff` to everything, a policy to HTML, HSTS under https, and `no-store` to what no cache may keep."""
+    """Adds `nosniff`, a type to content without one, a policy to HTML, HSTS, and `no-store` to what nobody may keep."""
 
     def __init__(self, *, https: bool) -> None:
         always = [(b"x-content-type-options", b"nosniff")]
@@ -26,14 +28,22 @@ class SecurityHeaders:
             always.append((b"strict-transport-security", STRICT_TRANSPORT_SECURITY))
         self._always = tuple(always)
 
-    def of(self, exchange: Exchange, headers: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
-        """What a response that begins with these headers lacks."""
+    def of(self, exchange: Exchange, headers: Mapping[bytes, bytes], part: Message) -> tuple[tuple[bytes, bytes], ...]:
+        """What a response lacks that begins with these headers and this part of its body."""
         added = self._always
+        if b"content-type" not in headers and _has_content(headers, part):
+            # What it is taken for anyway (RFC 9110, section 8.3), unless a proxy in between guesses.
+            added += ((b"content-type", b"application/octet-stream"),)
         if b"cache-control" not in headers and not _is_storable(exchange):
             added += ((b"cache-control", b"no-store"),)
         if headers.get(b"content-type", b"").startswith(b"text/html") and b"content-security-policy" not in headers:
             added += ((b"content-security-policy", CONTENT_SECURITY_POLICY),)
         return added
+
+
+def _has_content(headers: Mapping[bytes, bytes], part: Message) -> bool:
+    # An answer to HEAD has the length of what it does not send.
+    return bool(part.get("body") or part.get("more_body")) or headers.get(b"content-length", b"0") != b"0"
 
 
 def _is_storable(exchange: Exchange) -> bool:

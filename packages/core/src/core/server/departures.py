@@ -59,7 +59,7 @@ class Departures:
         return [
             f"{connection.cycle.scope['method']} {connection.cycle.scope['path']}"
             for connection in self._connections
-            if connection.transport.get_write_buffer_size()
+            if not _is_busy(connection) and connection.transport.get_write_buffer_size()
         ]
 
     @property

@@ -100,6 +100,8 @@ class ChassisProtocol(HttpToolsProtocol):
         else:
             if self._unread_bytes > self._limits.head_max_bytes:
                 self._refuse(HeadTooLarge())
+            elif self._discarded_bytes > LINGER_BYTES_MAX:
+                self._line.close()
             elif self._unread_bytes and not self._in_head and (self.cycle is None or self.cycle.response_complete):
                 self._wait_for_head()
 
@@ -154,12 +156,10 @@ class ChassisProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Passes on a part of a body; what comes after the answer is dropped."""
         self._unread_bytes = 0
-        if not self.cycle.response_complete:
+        if self.cycle.response_complete:
+            self._discarded_bytes += len(body)
+        else:
             super().on_body(body)
-            return
-        self._discarded_bytes += len(body)
-        if self._discarded_bytes > LINGER_BYTES_MAX:
-            self._line.close()
 
     def on_message_complete(self) -> None:
         """Ends a request, which may have been answered before."""
@@ -167,7 +167,7 @@ class ChassisProtocol(HttpToolsProtocol):
             # It is read again, without its upgrade.
             return
         # Trailers may have had some, too.
-        self._unread_bytes = self._hosts = 0
+        self._unread_bytes = self._discarded_bytes = self._hosts = 0
         self.cycle.more_body = False
         if not self.cycle.response_complete:
             self.cycle.message_event.set()
@@ -180,7 +180,6 @@ class ChassisProtocol(HttpToolsProtocol):
         if self.timeout_keep_alive_task is None:
             return
         if self.cycle.more_body:
-            self._discarded_bytes = 0
             self._wait(LINGER_S, self._line.close)
         elif self._unread_bytes:
             self._wait_for_head()
@@ -199,7 +198,8 @@ class ChassisProtocol(HttpToolsProtocol):
         self._wait(self._limits.head_timeout_s, partial(self._refuse, HeadTimedOut()))
 
     def _stop_reading(self) -> bool:
-        may_come = self._deaf or self._unread_bytes > 0 or (self.cycle is not None and self.cycle.more_body)
+        is_asking = self._unread_bytes > 0 or len(self.pipeline) > 0
+        may_come = self._deaf or is_asking or (self.cycle is not None and self.cycle.more_body)
         self._deaf = True
         self._unset_keepalive_if_required()
         return may_come
@@ -214,7 +214,6 @@ class ChassisProtocol(HttpToolsProtocol):
         self._unread_bytes = self._hosts = 0
         self._codings = []
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(head + rest)
 
     def _cannot_read(self, error: httptools.HttpParserError) -> None:

@@ -46,9 +46,9 @@ class ChassisServer(uvicorn.Server):
             readiness.drain()
         log.info("stopping", connections=len(self.server_state.connections), requests=len(self.server_state.tasks))
         self._departures.begin()
-        for _ in range(round(self._drain_delay_s / TICK_S)):
-            if self.force_exit:
-                break
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._drain_delay_s
+        while clock() < until and not self.force_exit:
             self._departures.look()
             await asyncio.sleep(TICK_S)
 
