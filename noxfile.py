@@ -14,6 +14,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_external_run = True
 
+# Where it is set, each of hundreds of processes would compile all of our own code anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # `uv run` says which uv it is: on a bare machine the one in .local/uv, which is on no PATH.
 UV = os.environ.get("UV", "uv")
 PROJECT = nox.project.load_toml("pyproject.toml")
@@ -198,8 +200,7 @@ def scaffold(session: nox.Session, command: str) -> None:
 @nox.session(venv_backend="none", default=False)
 def bench(session: nox.Session) -> None:
     """Measure what the chassis costs, all of it or a group (-- chain); -- --write renders docs/performance.md."""
-    # Bytecode is what a deployed service starts from.
-    session.run("python", "-m", "bench", *session.posargs, env={"PYTHONDONTWRITEBYTECODE": ""}, external=True)
+    session.run("python", "-m", "bench", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)

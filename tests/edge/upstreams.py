@@ -24,7 +24,7 @@ class Seen:
 
 
 class Upstream(ThreadingHTTPServer):
-    """Listens on this machine until `stop`; probes are answered, and not kept."""
+    """Listens on this machine until `refuse`; probes are answered, and not kept."""
 
     daemon_threads = True
     request_queue_size = 128

@@ -123,11 +123,14 @@ async def release() -> Told:
 @router.get("/thread")
 async def thread() -> Told:
     log.info("thread began")
-    await asyncio.to_thread(render)
+    await asyncio.to_thread(render, asyncio.get_running_loop())
     return Told()
 
 
-def render() -> None:
+def render(loop: asyncio.AbstractEventLoop) -> None:
+    while loop.is_running():
+        time.sleep(0.01)
+    log.info("thread is alone")
     time.sleep(600)
 
 
@@ -182,6 +185,9 @@ async def bodies(request: Request) -> Told:
     return Told(size=len(await request.body()), found=found)
 
 
+of_nobody: list[asyncio.Task[None]] = []
+
+
 async def unending() -> None:
     """Does not end, whoever cancels."""
     while True:
@@ -210,6 +216,8 @@ async def lifespan(_readiness):
         await opener.open("pool", pool())
         if MODE == "task does not end":
             tasks.start("sweeper", unending)
+        if MODE == "task of nobody":
+            of_nobody.append(asyncio.create_task(unending(), name="sync"))
         yield {}
     log.info("closed")
     if MODE == "breaks-at-stop":

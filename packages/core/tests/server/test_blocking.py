@@ -16,7 +16,7 @@ def lag_s(served):
 
 
 def test_one_line_names_what_blocked_and_the_request_is_answered(serve, eventually):
-    served = serve().ready()
+    served = serve(loop_stall_ms=100).ready()
 
     def is_told() -> bool:
         # Again: on a busy machine another step may have been first, and lines are some seconds apart.

@@ -17,28 +17,37 @@ from core.server import http_protocol
 from core.server.http_protocol import ChassisProtocol, Limits
 
 GET = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+WATCHED = b"GET /watched HTTP/1.1\r\nHost: a.test\r\n\r\n"
 HELD = b"GET /held HTTP/1.1\r\nHost: a.test\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100\r\n\r\n"
 PATIENCE_S = 30
 
 
 class Answers:
-    """An application that answers at once, but `/held` when it is let go; that answer is the last one."""
+    """An application that answers at once, but `/held` when it is let go; that answer is the last one.
+
+    `/watched` is answered to nobody: it ends when its client has left. `/parts` says no length.
+    """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.left: list[str] = []
         self.let_go = asyncio.Event()
 
-    async def __call__(self, scope, _receive, send) -> None:
+    async def __call__(self, scope, receive, send) -> None:
         self.asked.append(scope["path"])
+        while scope["path"] == "/watched" and not self.left:
+            if (await receive())["type"] == "http.disconnect":
+                self.left.append(scope["path"])
         if scope["path"] == "/held":
             await self.let_go.wait()
         status = scope[REFUSAL].code.encode() if REFUSAL in scope else b"served"
-        headers = [(b"content-length", b"%d" % len(status))]
+        headers = [] if scope["path"] == "/parts" else [(b"content-length", b"%d" % len(status))]
         if scope["path"] == "/held":
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": status})
+        await send({"type": "http.response.body", "body": status, "more_body": True})
+        await send({"type": "http.response.body"})
 
 
 class Noted(ChassisProtocol):
@@ -71,6 +80,14 @@ class Client:
                 assert part, received
                 received += part
         return [each.partition(b"\r\n\r\n")[2] for each in received.split(b"HTTP/1.1 200")[1:]]
+
+    async def all(self) -> bytes:
+        """Whatever comes until the server has closed its half."""
+        received = b""
+        async with asyncio.timeout(PATIENCE_S):
+            while part := await self._loop.sock_recv(self.socket, 65_536):
+                received += part
+        return received
 
     async def ends(self) -> bool:
         """Whether the server has closed its half, and said no more."""
@@ -207,6 +224,31 @@ async def test_the_next_head_is_not_waited_for_any_longer_than_the_first(connect
     assert await client.answers() == [b"served"]
     await client.send(b"G")
     assert await client.answers() == [b"head_timed_out"]
+
+
+async def test_a_head_that_begins_with_the_end_of_a_request_is_not_waited_for_any_longer(connect):
+    client = await connect(head_timeout_s=0.05)
+    await client.send(GET + b"G")
+    assert await client.answers(2) == [b"served", b"head_timed_out"]
+
+
+@pytest.mark.parametrize("more", [b"", GET], ids=["one", "two"])
+async def test_the_request_that_is_answered_hears_that_its_client_has_left(connect, read, app, more):
+    client = await connect()
+    await client.send(WATCHED + more)
+    await read(WATCHED + more)
+    await until(lambda: app.asked)
+    client.leave_at_once()
+    await until(lambda: app.left)
+    assert app.asked == ["/watched"]
+
+
+@pytest.mark.parametrize("path", [b"/", b"/parts"], ids=["of a length", "in parts"])
+async def test_an_answer_to_http_1_0_is_not_in_chunks_and_ends_with_the_connection(connect, path):
+    client = await connect()
+    await client.send(b"GET %b HTTP/1.0\r\n\r\n" % path)
+    head, _, body = (await client.all()).partition(b"\r\n\r\n")
+    assert (b"chunked" in head, body) == (False, b"served")
 
 
 async def test_what_is_closed_waits_for_no_head(connect, read):

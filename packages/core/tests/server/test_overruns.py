@@ -1,5 +1,7 @@
 """What does not end in its time is left behind: the process ends all the same, with 1, and one line names it."""
 
+import signal
+
 import pytest
 
 # Of it, the first to close has half a second.
@@ -18,6 +20,7 @@ def failures(served):
         ("pool hangs", {"event": "resource did not close", "resource": "served.pool"}),
         ("pool does not end", {"event": "the application did not close", "stuck": ["resource served.pool"]}),
         ("lifespan does not end", {"event": "the application did not close", "stuck": ["lifespan"]}),
+        ("task of nobody", {"event": "tasks were left behind", "stuck": ["task sync in unending"]}),
     ],
 )
 def test_what_does_not_close_is_named_and_the_process_ends(serve, mode, said):
@@ -44,3 +47,16 @@ def test_a_thread_that_works_on_is_named_and_the_process_ends(serve, eventually)
     assert [(line["event"], line["stuck"]) for line in failures(served)] == [
         ("threads did not end", ["thread worker_0 in render"])
     ]
+
+
+def test_while_a_thread_works_on_who_says_it_twice_changes_nothing_and_who_insists_waits_for_nothing(serve, eventually):
+    served = serve(**SHORT | {"close_timeout_s": 60, "termination_grace_s": 90}).ready()
+    request = served.in_flight("/v1/thread", headers="Connection: close\r\n")
+    eventually(lambda: served.says("thread began"))
+    request.answer()
+    served.process.send_signal(signal.SIGTERM)
+    eventually(lambda: served.says("thread is alone"))
+    served.process.send_signal(signal.SIGTERM)
+    assert served.stop(signal.SIGINT) == 1
+    assert [line["event"] for line in failures(served)] == ["threads did not end"]
+    assert served.errors() == ""

@@ -1,12 +1,14 @@
 """The edges that tests are lent, and what the suite says where there is none."""
 
 import asyncio
+import socket
 import sys
 from contextlib import ExitStack
 
 import httpx
 import pytest
 
+from core.server import listen
 from core.testing.caddy import edge
 from core.testing.conformance.differences import NOT_BEHIND_THE_EDGE
 from core.testing.conformance.grounds import check_there_is
@@ -26,6 +28,18 @@ async def test_an_edge_is_lent_again_and_never_twice_at_once():
             assert first != second
         async with edges.lent("tea") as again:
             assert again in (first, second)
+
+
+async def test_nobody_is_given_the_port_of_an_idle_edge():
+    with ExitStack() as started:
+        edges = Edges(started)
+        async with edges.lent("tea") as front:
+            with listen("127.0.0.1", front.port):
+                pass
+        with socket.socket() as probe, pytest.raises(OSError, match="in use"):
+            probe.bind(("127.0.0.1", front.port))
+        async with edges.lent("tea"):
+            listen("127.0.0.1", front.port).close()
 
 
 def test_an_edge_that_does_not_start_says_why():

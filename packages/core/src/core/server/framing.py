@@ -1,11 +1,14 @@
 """Which heads are read: those that a proxy in front reads in the same way (RFC 9112, section 11.2)."""
 
+import re
 from collections.abc import Sequence
 
 from core.errors import BadRequest, HeadTooLarge
 
 # More than any browser or edge sends; in memory, each costs several times its bytes.
 FIELDS_MAX = 128
+# A name or an address, and a port (RFC 9110, section 7.2), by the letters that may be in them.
+is_host = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*").fullmatch
 _OF_AN_UPGRADE = frozenset({b"upgrade", b"http2-settings"})
 _Fields = Sequence[tuple[bytes, bytes]]
 
@@ -21,7 +24,7 @@ def check_size(url: bytes, fields: _Fields, *, bytes_max: int) -> None:
         raise HeadTooLarge
 
 
-def check_framing(*, version: str, hosts: int, codings: Sequence[bytes]) -> None:
+def check_framing(*, version: str, hosts: Sequence[bytes], codings: Sequence[bytes]) -> None:
     """What the parser leaves to others.
 
     Raises:
@@ -29,8 +32,10 @@ def check_framing(*, version: str, hosts: int, codings: Sequence[bytes]) -> None
     """
     if version not in ("1.0", "1.1"):
         raise BadRequest("Only HTTP/1.1 is spoken here.")
-    if hosts > 1 or (not hosts and version == "1.1"):
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise BadRequest("A request has one Host header.")
+    if not all(map(is_host, hosts)):
+        raise BadRequest("Host is a name or an address.")
     if codings and (list(codings) != [b"chunked"] or version == "1.0"):
         raise BadRequest("A body is sent as it is, or chunked.")
 

@@ -17,9 +17,10 @@ from core.errors import BadRequest, DomainError, HeadTimedOut, HeadTooLarge
 from core.metrics import OTHER
 from core.middleware.guard import REFUSAL
 from core.server.chunked_body import ChunkedBody
-from core.server.framing import FIELDS_MAX, check_framing, check_size, without_upgrade
+from core.server.framing import FIELDS_MAX, check_framing, check_size, is_host, without_upgrade
 from core.server.lingering import LINGER_BYTES_MAX, LINGER_S, LingeringTransport
 from core.server.room import make_room
+from core.server.unchunked import Unchunked
 
 # Requests of one connection that wait for the one before. The client repeats those beyond (RFC 9112, section 9.3.2).
 PIPELINED_MAX = 16
@@ -63,8 +64,10 @@ class ChassisProtocol(HttpToolsProtocol):
         self._discarded_bytes = 0
         self._in_head = False
         self._deaf = False
-        self._hosts = 0
+        self._hosts: list[bytes] = []
         self._codings: list[bytes] = []
+        # The request that is answered; `cycle` is the one that was read last.
+        self._answered: RequestResponseCycle | None = None
         self._app = cast("ASGIApp", self.app)
         self._chunked = ChunkedBody(self._app)
 
@@ -83,6 +86,10 @@ class ChassisProtocol(HttpToolsProtocol):
         """Ends what still waits for the client."""
         self._unset_keepalive_if_required()
         self._line.lost()
+        if self._answered is not None and not self._answered.response_complete:
+            # uvicorn tells the one that was read last.
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -105,11 +112,16 @@ class ChassisProtocol(HttpToolsProtocol):
             elif self._unread_bytes and not self._in_head and (self.cycle is None or self.cycle.response_complete):
                 self._wait_for_head()
 
+    def on_message_begin(self) -> None:
+        """Begins a head, of which some may have come with the end of the request before."""
+        super().on_message_begin()
+        self._unread_bytes = self._unread_bytes or 1
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keeps a header, and notes what it says of the message."""
         name = name.lower()
         if name == b"host":
-            self._hosts += 1
+            self._hosts.append(value.strip(b" \t"))
         elif name in _NOTED and self.headers is not _NOWHERE:
             self._note(name, value)
         self.headers.append((name, value))
@@ -130,9 +142,9 @@ class ChassisProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise BadRequest("This is no proxy.")
             return
-        version, codings = self.parser.get_http_version(), self._codings
-        if version != "1.1" or codings or self._hosts != 1:
-            check_framing(version=version, hosts=self._hosts, codings=codings)
+        version, hosts, codings = self.parser.get_http_version(), self._hosts, self._codings
+        if version != "1.1" or codings or len(hosts) != 1 or not is_host(hosts[0]):
+            check_framing(version=version, hosts=hosts, codings=codings)
             # HTTP/1.0 knows of no 100 (RFC 9110, section 10.1.1).
             self.expect_100_continue = self.expect_100_continue and version == "1.1"
         if len(self.pipeline) >= PIPELINED_MAX:
@@ -144,10 +156,13 @@ class ChassisProtocol(HttpToolsProtocol):
             self._begin_chunked()
         else:
             super().on_headers_complete()
+        if version == "1.0":
+            # uvicorn has made it, and it has not begun.
+            self.cycle.__class__ = Unchunked
         self.headers = _NOWHERE
 
     def _begin_chunked(self) -> None:
-        self._codings = []
+        self._codings.clear()
         self._chunked = ChunkedBody(self._app)
         self.app = cast("Any", self._chunked)
         super().on_headers_complete()
@@ -167,7 +182,8 @@ class ChassisProtocol(HttpToolsProtocol):
             # It is read again, without its upgrade.
             return
         # Trailers may have had some, too.
-        self._unread_bytes = self._discarded_bytes = self._hosts = 0
+        self._hosts.clear()
+        self._unread_bytes = self._discarded_bytes = 0
         self.cycle.more_body = False
         if not self.cycle.response_complete:
             self.cycle.message_event.set()
@@ -188,6 +204,10 @@ class ChassisProtocol(HttpToolsProtocol):
         """Makes the application wait for a client that does not read, for a while."""
         super().pause_writing()
         self._line.watch()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _wait(self, seconds: float, then: Callable[[], object]) -> None:
         self._unset_keepalive_if_required()
@@ -211,8 +231,9 @@ class ChassisProtocol(HttpToolsProtocol):
             version=self.parser.get_http_version(),
             fields=self.headers,
         )
-        self._unread_bytes = self._hosts = 0
-        self._codings = []
+        self._unread_bytes = 0
+        self._hosts.clear()
+        self._codings.clear()
         self.parser = httptools.HttpRequestParser(self)
         self.data_received(head + rest)
 

@@ -3,12 +3,15 @@
 import errno
 import socket
 
+# Until the server starts, which has a setting for it.
+_BACKLOG = 2048
+
 
 class ListenError(Exception):
     """The address cannot be listened on; the text is one sentence that says why."""
 
 
-def listen(host: str, port: int, *, backlog: int = 2048) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A listening socket; taken before anything starts, so that a port in use costs nothing.
 
     Raises:
@@ -20,7 +23,7 @@ def listen(host: str, port: int, *, backlog: int = 2048) -> socket.socket:
     try:
         listener.bind((host, port))
         # At once: two sockets may be bound to one address, but only one may listen.
-        listener.listen(backlog)
+        listener.listen(_BACKLOG)
     except OSError as failed:
         listener.close()
         if failed.errno == errno.EADDRINUSE:

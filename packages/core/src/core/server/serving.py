@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -22,6 +23,7 @@ from core.redaction import redact
 from core.server.http_protocol import ChassisProtocol, Limits
 from core.server.in_flight import InFlight
 from core.server.room import room_for
+from core.server.tasks import END_S, end_tasks
 from core.server.threads import Threads
 from core.server.turns import Turns
 from core.server.unheard import let_in
@@ -33,6 +35,8 @@ EXIT_OK = 0
 # It stopped, but not as it should: work was cut off, or a resource did not close.
 EXIT_UNCLEAN = 1
 EXIT_STARTUP = 3
+# How late all steps of the stop may be together: who exceeds the grace is killed, and has no exit code of its own.
+MARGIN_S = 0.5
 
 # uvloop accepts one connection of a socket in each turn of the loop; a probe, which opens one, would wait for a turn
 # of every connection before it.
@@ -79,24 +83,27 @@ def _running(config: uvicorn.Config, server: ChassisServer, closing: Closing) ->
     try:
         yield runner
     finally:
+        if not (server.force_exit or closing.stuck) and (left := runner.run(end_tasks(closing.share_s(END_S)))):
+            closing.stuck += left
+            log.error("tasks were left behind", stuck=left)
         workers.shutdown(wait=False, cancel_futures=True)
-        if busy := threads.busy_after(0 if server.force_exit else closing.left_s() or 0):
+        if busy := threads.busy_after(lambda: 0 if server.force_exit else closing.left_s() or 0):
             closing.stuck += busy
             log.error("threads did not end", stuck=busy)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         if server.force_exit:
             # Whoever insisted wants no story of what was cut off on the way.
             uvicorn_log.setLevel(logging.CRITICAL)
         if closing.stuck or server.force_exit:
             _leave_all_the_same(EXIT_UNCLEAN if server.started else EXIT_STARTUP)
         if not closing.stuck:
-            # It waits for every task.
             runner.close()
         uvicorn_log.setLevel(logging.WARNING)
 
 
 def _leave_all_the_same(code: int) -> None:
     """Ends the process soon: neither the loop nor the interpreter would, while a task or a thread of it works."""
-    leaving = threading.Timer(EXIT_S, os._exit, (code,))
+    leaving = threading.Timer(EXIT_S - MARGIN_S, os._exit, (code,))
     leaving.daemon = True
     leaving.start()
 

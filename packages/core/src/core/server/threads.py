@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 TICK_S = 0.01
@@ -16,10 +17,10 @@ class Threads:
     def __init__(self) -> None:
         self._before = set(threading.enumerate())
 
-    def busy_after(self, timeout_s: float) -> list[str]:
-        """Waits until they have ended; names those that have not, and what they do: `thread worker_0 in render`."""
-        until = time.monotonic() + max(timeout_s, END_S)
-        while (running := self._running()) and time.monotonic() < until:
+    def busy_after(self, left_s: Callable[[], float]) -> list[str]:
+        """Waits until they have ended, while `left_s()` is not 0; names the others: `thread worker_0 in render`."""
+        until = time.monotonic() + END_S
+        while (running := self._running()) and (left_s() or time.monotonic() < until):
             time.sleep(TICK_S)
         frames = sys._current_frames()  # noqa: SLF001 - there is no other way to ask what a thread does
         return [f"thread {thread.name}{_where(frames.get(thread.ident or 0))}" for thread in running]

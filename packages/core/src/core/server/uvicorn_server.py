@@ -113,6 +113,8 @@ class ChassisServer(uvicorn.Server):
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+                # The process is still there, and hears those who say it twice.
+                signal.signal(number, self.handle_exit)
 
 
 @contextmanager

@@ -7,7 +7,9 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -20,11 +22,30 @@ START_TIMEOUT_S = 60
 HEALTH_INTERVAL = "100ms"
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One that runs: where it listens, its process, and its file with a line for each service."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    services: Path
+
+
 @contextlib.contextmanager
-def edge(
-    upstreams: Mapping[str, Sequence[str]], *, https: bool = False, log: Path | None = None, **environment: str
-) -> Iterator[str]:
+def edge(upstreams: Mapping[str, Sequence[str]], **options: Any) -> Iterator[str]:
     """The URL of an edge before these, until the block ends: `edge({"users": ["127.0.0.1:8001", "127.0.0.1:8002"]})`.
+
+    The options are those of `running_edge`.
+    """
+    with running_edge(upstreams, **options) as running:
+        yield running.url
+
+
+@contextlib.contextmanager
+def running_edge(
+    upstreams: Mapping[str, Sequence[str]], *, https: bool = False, log: Path | None = None, **environment: str
+) -> Iterator[Edge]:
+    """An edge before these, for who tells its process something.
 
     `environment` are variables of deploy/edge/Caddyfile, `log` a file for what it writes. With `https` its certificate
     is one that nobody has to trust, for localhost.
@@ -61,7 +82,7 @@ def edge(
             watch = ended_with_us(running, Path(folder))
             try:
                 _wait_for(url, running, environment)
-                yield url
+                yield Edge(url, running, services)
             finally:
                 for process in (watch, running):
                     with process:

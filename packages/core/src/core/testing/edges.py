@@ -1,6 +1,7 @@
 """The edges of a test run, each started at its first use and lent to one service after the other."""
 
 import asyncio
+import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.testing.caddy import caddy, edge
-from core.testing.network import free_port
+from core.testing.network import free_port, keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +25,26 @@ class Edges:
     """Those that run, until `started` is closed; two services that are tested at once have two."""
 
     started: ExitStack
-    _idle: dict[str, list[Front]] = field(default_factory=lambda: defaultdict(list))
+    # With what keeps its port: an edge asks there for a service all the time, and means no other.
+    _idle: dict[str, list[tuple[Front, socket.socket]]] = field(default_factory=lambda: defaultdict(list))
 
     @asynccontextmanager
     async def lent(self, name: str) -> AsyncIterator[Front]:
         """An edge before the service of this name."""
         idle = self._idle[name]
-        front = idle.pop() if idle else await asyncio.to_thread(self._start, name)
+        front, kept = idle.pop() if idle else await asyncio.to_thread(self._start, name)
+        kept.close()
         yield front
-        idle.append(front)
+        idle.append((front, self._keep(front.port)))
 
-    def _start(self, name: str) -> Front:
+    def _start(self, name: str) -> tuple[Front, socket.socket]:
         port = free_port()
+        kept = self._keep(port)
         url = self.started.enter_context(edge({name: [f"127.0.0.1:{port}"]}))
-        return Front(f"{url}/{name}", port)
+        return Front(f"{url}/{name}", port), kept
+
+    def _keep(self, port: int) -> socket.socket:
+        return self.started.enter_context(keep(port))
 
 
 def there_is_a_caddy() -> bool:

@@ -44,3 +44,12 @@ def free_port() -> int:
             if port not in _given:
                 _given.add(port)
                 return port
+
+
+def keep(port: int) -> socket.socket:
+    """Keeps it from whoever looks for a free one, in any process, until it is closed; listens to nobody."""
+    kept = socket.socket()
+    # There may be connections of this port that wait for their end.
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", port))
+    return kept

@@ -21,6 +21,7 @@ from core.services import Service
 from core.settings import ServiceSettings
 from core.testing.applications import SERVICE_URL, Host
 from core.testing.at_work import AtWork
+from core.testing.caddy import START_TIMEOUT_S
 from core.testing.edges import Edges
 from core.testing.exits import Exit, FailingLayer, exits, transactions
 from core.testing.serving import serving
@@ -139,9 +140,9 @@ async def _behind_the_edge(name: str, app: Any, settings: ServiceSettings, edges
         httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{front.port}") as inside,
     ):
         # It finds out by itself that the service is there, and lets a request wait until then.
-        status = 503
-        while status != 200:
-            status = (await client.get("/livez")).status_code
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while (await client.get("/livez")).status_code != 200:
+                pass
         wire = partial(_wire, httpx.URL(front.url), at_work)
         yield Place(topology=EDGE, app=app, resources=state[STATE], client=client, inside=inside, wire=wire)
 
