@@ -1,15 +1,21 @@
 """What a small request passes on its way, and on its way back: each frame more is paid by every request."""
 
 import inspect
+import re
 import sys
+from collections.abc import AsyncIterator
 from types import FrameType
 
 import pytest
 from bare import Wire, bare
 from fastapi import FastAPI, HTTPException
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from core.errors import Conflict, NotFound
 from core.testing.open_router import OpenRouter
+
+# Starlette's wraps `send`.
+_OURS_OR_A_WRAPPER = re.compile(r"/core/src/core/|/starlette/_exception_handler\.py$")
 
 router = OpenRouter(prefix="/v1/passed", tags=["passed"])
 
@@ -17,6 +23,15 @@ router = OpenRouter(prefix="/v1/passed", tags=["passed"])
 @router.get("")
 async def passed() -> Response:
     return Response(b"x")
+
+
+@router.get("/late")
+async def refused_late() -> StreamingResponse:
+    async def parts() -> AsyncIterator[bytes]:
+        raise Conflict from NotFound()
+        yield b""
+
+    return StreamingResponse(parts())
 
 
 async def test_the_way_of_a_small_request_is_the_list_and_back_is_one_wrapper():
@@ -28,7 +43,7 @@ async def test_the_way_of_a_small_request_is_the_list_and_back_is_one_wrapper():
 
     def note(frame: FrameType, event: str, _argument: object) -> None:
         code = frame.f_code
-        if event == "call" and code.co_flags & inspect.CO_COROUTINE and "/core/src/core/" in code.co_filename:
+        if event == "call" and code.co_flags & inspect.CO_COROUTINE and _OURS_OR_A_WRAPPER.search(code.co_filename):
             coroutines.append(code.co_qualname.removesuffix(".__call__"))
 
     sys.setprofile(note)
@@ -37,11 +52,12 @@ async def test_the_way_of_a_small_request_is_the_list_and_back_is_one_wrapper():
     finally:
         sys.setprofile(None)
     sends = "outgoing.<locals>.send_in_turn"
-    layers = ["Edge", "Cors", "CatchAll", "InFlight", "Guard", "ExceptionHandlers"]
+    layers = ["Edge", "Cors", "CatchAll", "InFlight", "Guard", "ExceptionHandlers", "FormFiles"]
     assert [name for name in coroutines if not name.startswith("Wire.")] == [
         "ChassisApp",
         *layers,
         "RouteIndex",
+        "request_response.<locals>.app",
         sends,
         sends,
     ]
@@ -76,3 +92,10 @@ async def test_what_an_application_below_refuses_is_told_until_its_answer_has_be
     wire.arrive()
     await wire.start()
     assert (wire.status, wire.is_whole, len(tracebacks())) == (status, status == 409, sent == 2)
+
+
+async def test_a_stream_that_refuses_before_its_first_part_is_its_own_refusal_not_what_led_to_it():
+    wire = Wire(bare(router), "GET", "/v1/passed/late")
+    wire.arrive()
+    await wire.start()
+    assert wire.status == 409

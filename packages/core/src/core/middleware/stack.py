@@ -1,7 +1,6 @@
 """The layers of a request, in the order in which it passes them."""
 
 from fastapi import FastAPI
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.middleware import Middleware
 
 from core.metrics import RequestMetrics
@@ -9,6 +8,7 @@ from core.middleware.catch_all import CatchAll
 from core.middleware.cors import Cors
 from core.middleware.edge import Edge
 from core.middleware.exception_handlers import ExceptionHandlers
+from core.middleware.form_files import FormFiles
 from core.middleware.guard import Guard
 from core.middleware.in_flight import Deadlines, InFlight
 from core.middleware.per_client import PerClient
@@ -50,5 +50,5 @@ def layers(
         Middleware(Guard, problems=problems, body_limits=body_limits, body_timeout_s=server.body_timeout_s),
         *app.user_middleware,
         Middleware(ExceptionHandlers, handlers=handlers),
-        Middleware(AsyncExitStackMiddleware),
+        Middleware(FormFiles),
     ]

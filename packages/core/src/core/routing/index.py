@@ -166,11 +166,10 @@ class _Tree:
             for segment in level:
                 if (literal := segment.literals.get(part)) is not None:
                     following.append(literal)
-                if segment.parameter is not None and part:
-                    following.append(segment.parameter)
-            for segment in following:
-                if segment.below:
-                    found += segment.below
+                    found += literal.below
+                if part and (parameter := segment.parameter) is not None:
+                    following.append(parameter)
+                    found += parameter.below
             level = following
         for segment in level:
             found += segment.here

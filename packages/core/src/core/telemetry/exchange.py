@@ -9,6 +9,8 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
+import orjson
+
 from core.tracing import trace_fields
 
 # The key of the exchange in an ASGI scope.
@@ -23,17 +25,19 @@ class Identity:
     name: str
     version: str
     environment: str
-    # What it is called in a log line and on a span.
+    # What it is called in a log line and on a span; and the same as JSON, without braces, for lines rendered in place.
     fields: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    fields_json: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Names the fields once, and not for every line."""
+        """Names the fields, and renders them, once and not for every line."""
         names = {
             "service.name": self.name,
             "service.version": self.version,
             "deployment.environment.name": self.environment,
         }
         object.__setattr__(self, "fields", names)
+        object.__setattr__(self, "fields_json", orjson.dumps(names)[1:-1])
 
     @classmethod
     def of(cls, name: str, environment: str) -> "Identity":

@@ -192,18 +192,22 @@ class _Timestamps:
     """The time in ISO 8601, in UTC; only the fraction is written anew within one second."""
 
     def __init__(self) -> None:
-        self._second = 0, ""
+        self._second = 0, b""
 
-    def now(self) -> str:
+    def now(self) -> bytes:
         second, ns = divmod(time_ns(), 1_000_000_000)
         known, text = self._second
         if second != known:
-            text = strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
+            text = strftime("%Y-%m-%dT%H:%M:%S", gmtime(second)).encode()
             self._second = second, text
-        return f"{text}.{ns // 1000:06d}Z"
+        return b"%b.%06dZ" % (text, ns // 1000)
 
 
 _now = _Timestamps().now
+
+
+# What every line has begins it, rendered before; the last part is a JSON object without its opening brace.
+_ACCESS_LINE = b'{"timestamp":"%b","level":"info","event":"request",%b,%b'
 
 
 def access_line(exchange: Exchange, seconds: float) -> None:
@@ -217,23 +221,17 @@ def access_line(exchange: Exchange, seconds: float) -> None:
         line = f"{exchange.service.name:<8} {operation} {exchange.status} {duration_ms} ms  {exchange.request_id}\n"
         output.write(line.encode())
         return
-    # Rendered here, not by structlog: a third of the time, on the one line that every request pays for.
-    output.write(
-        orjson.dumps(
-            {
-                "timestamp": _now(),
-                "level": "info",
-                "event": "request",
-                **exchange.service.fields,
-                "request_id": exchange.request_id,
-                **exchange.trace,
-                "method": exchange.method,
-                "route": exchange.route,
-                "status": exchange.status,
-                "duration_ms": duration_ms,
-                "bytes": exchange.bytes_sent,
-                "client": exchange.client,
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
-    )
+    # Rendered here, not by structlog: less than a third of the time, on the one line that every request pays for.
+    fields = {
+        "request_id": exchange.request_id,
+        "method": exchange.method,
+        "route": exchange.route,
+        "status": exchange.status,
+        "duration_ms": duration_ms,
+        "bytes": exchange.bytes_sent,
+        "client": exchange.client,
+    }
+    if exchange.trace:
+        fields |= exchange.trace
+    own = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+    output.write(_ACCESS_LINE % (_now(), exchange.service.fields_json, own[1:]))

@@ -96,17 +96,19 @@ class Tracing(TracerProvider):
         if scope["type"] == "lifespan" or TELEMETRY in scope:
             return None
         caller = self._caller(scope)
-        if self.is_open and self._is_chosen(scope, caller):
-            return None
-        scope[TELEMETRY] = None
-        return None if caller is None else attach(caller)
-
-    def _is_chosen(self, scope: Scope, caller: Context | None) -> bool:
         if caller is None:
             chosen = random.random() < self._ratio  # noqa: S311 - a sample, no secret
         else:
             chosen = get_current_span(caller).get_span_context().trace_flags.sampled
-        return chosen and not scope["path"].removeprefix(scope.get("root_path", "")).startswith(self._untraced)
+        # Drawn first: what else has to hold is asked of the few that were chosen.
+        if chosen and self.is_open and not self._is_untraced(scope):
+            return None
+        scope[TELEMETRY] = None
+        return None if caller is None else attach(caller)
+
+    def _is_untraced(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        return path.removeprefix(scope.get("root_path", "")).startswith(self._untraced)
 
     def _caller(self, scope: Scope) -> Context | None:
         """The trace that the caller is in; None if it names none, or is not believed."""
