@@ -34,6 +34,15 @@ async def refused_late() -> StreamingResponse:
     return StreamingResponse(parts())
 
 
+@router.get("/too-late")
+async def refused_too_late() -> StreamingResponse:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise Conflict
+
+    return StreamingResponse(parts())
+
+
 async def test_the_way_of_a_small_request_is_the_list_and_back_is_one_wrapper():
     app = bare(router)
     wire = Wire(app, "GET", "/v1/passed")
@@ -99,3 +108,13 @@ async def test_a_stream_that_refuses_before_its_first_part_is_its_own_refusal_no
     wire.arrive()
     await wire.start()
     assert wire.status == 409
+
+
+async def test_a_refusal_after_the_first_part_is_logged_as_itself(tracebacks):
+    wire = Wire(bare(router), "GET", "/v1/passed/too-late")
+    wire.arrive()
+    await wire.start()
+    (line,) = tracebacks()
+    assert not wire.is_whole
+    assert "core.errors.Conflict" in line["exception"]
+    assert "RuntimeError" not in line["exception"]

@@ -105,7 +105,9 @@ async def nothing_to_open(_readiness: object) -> AsyncIterator[dict[str, Any]]:
 
 
 def build() -> ChassisApp:
-    settings = ChassisSettings(environment="local", public_url="http://talker.test", server={"close_timeout_s": 1})
+    # What a machine under load does is none of its lines.
+    server = {"close_timeout_s": 1, "loop_stall_ms": 10_000}
+    settings = ChassisSettings(environment="local", public_url="http://talker.test", server=server)
     return chassis("talker", settings, routers=[router], lifespan=nothing_to_open)
 
 

@@ -64,8 +64,8 @@ class CatchAll:
     def _failed(self, failure: Exception, scope: Scope) -> Response:
         refusal = None
         if scope[EXCHANGE].held is not None:
-            # It came after the start, which nobody has seen yet; FastAPI wraps it then.
-            refusal = self._problems.of(failure.__cause__, scope) or self._problems.of(failure, scope)
+            # It came after the start, which nobody has seen yet; the routes of Starlette wrap it then.
+            refusal = self._problems.of(failure, scope) or self._problems.of(failure.__cause__, scope)
         if refusal is None:
             _log(failure, scope)
         return refusal or self._problems.answer(InternalError(), scope)

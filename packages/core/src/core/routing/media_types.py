@@ -4,14 +4,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 
 from core.errors import UnsupportedMediaType
+from core.routing.operation import Operation
 
 _JSON = "application/json"
 
 
-class TypedRoute(APIRoute):
+class TypedRoute(Operation):
     """An operation; by itself FastAPI reads any `+json` as what the body is declared to be: a JSON patch as another."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
