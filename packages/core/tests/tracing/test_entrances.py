@@ -1,5 +1,6 @@
 """Which requests are traced: a share that is drawn, unless a caller who is believed has decided it."""
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -59,11 +60,17 @@ async def ask(app: ChassisApp, traceparent: str | None = None, *, client=STRANGE
 
 async def test_a_share_of_the_requests_is_traced(build, spans, monkeypatch):
     draws = iter([0.0, 0.25, 0.3, 0.99])
-    monkeypatch.setattr("core.tracing.provider.random.random", lambda: next(draws))
+    monkeypatch.setattr("core.tracing.provider._draw", lambda: next(draws))
     async with running(build(ratio=0.3)) as client:
         for _ in range(4):
             await client.get("/v1/traces")
     assert len(spans.all) == 2
+
+
+async def test_a_draw_leaves_the_random_numbers_of_others_alone(build):
+    before = random.getstate()
+    await ask(build(ratio=0.5))
+    assert random.getstate() == before
 
 
 @pytest.mark.parametrize(("ratio", "number"), [(0, 0), (1, 5)])

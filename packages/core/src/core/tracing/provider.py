@@ -26,6 +26,9 @@ Scope = MutableMapping[str, Any]
 TELEMETRY = "fastapi.telemetry"
 _PROPAGATED = (b"traceparent", b"tracestate", b"baggage")
 
+# Its own: what a program draws after random.seed() is the same, whoever asks it something meanwhile.
+_draw = random.Random().random  # noqa: S311 - a sample, no secret
+
 
 class Tracing(TracerProvider):
     """The tracer provider of one service; while nobody listens there are no spans, and the SDK is not imported.
@@ -97,7 +100,7 @@ class Tracing(TracerProvider):
             return None
         caller = self._caller(scope)
         if caller is None:
-            chosen = random.random() < self._ratio  # noqa: S311 - a sample, no secret
+            chosen = _draw() < self._ratio
         else:
             chosen = get_current_span(caller).get_span_context().trace_flags.sampled
         # Drawn first: what else has to hold is asked of the few that were chosen.
