@@ -34,9 +34,10 @@ PYTHONS = nox.project.python_versions(PROJECT)
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """Find what ruff knows to be wrong or would format differently, and what is wrong or unsafe in the workflows."""
+    """Find what ruff knows to be wrong or would format differently, and what is unsafe in workflows or migrations."""
     session.run("ruff", "check", external=True)
     session.run("ruff", "format", "--check", external=True)
+    session.run("python", "-m", "workspace", "lint-migrations", external=True)
     workflows = sorted(map(str, Path(".github/workflows").glob("*.yml")))
     session.run("zizmor", "--quiet", "--offline", *workflows, external=True)
     if shutil.which("actionlint"):
@@ -77,6 +78,12 @@ def contract(session: nox.Session) -> None:
     """Refuse an openapi.json that breaks clients (since -- --base REVISION), and handlers of what nobody announces."""
     session.run("pytest", "-p", "no:core", "tests/contract", "--quiet", external=True)
     session.run("python", "tests/contract/contracts.py", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none")
+def migrations(session: nox.Session) -> None:
+    """Test, where migrations have changed, each release on the schema of the other (since -- --base REVISION)."""
+    session.run("python", "-m", "workspace", "rolling", *session.posargs, external=True)
 
 
 EACH_MEMBER = nox.parametrize("member", [nox.param(member, id=member) for member in MEMBERS])
@@ -159,7 +166,18 @@ def soak(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def system(session: nox.Session) -> None:
     """Walk journeys over several services, and hold the edge to what it promises: real processes, real HTTP."""
-    session.run("pytest", "tests/system", "tests/edge", *session.posargs, external=True)
+    session.run("pytest", "tests/system", "tests/edge", "tests/pgbouncer", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def images(session: nox.Session) -> None:
+    """Build the images, boot compose.yaml, send journeys and the conformance suite through its edge; wants Docker."""
+    docker = shutil.which(os.environ.get("DOCKER_CLI", "docker"))
+    if not docker or subprocess.run([docker, "version"], capture_output=True, check=False).returncode:
+        # Somebody has to have looked: at a desk it may be nobody, in CI not.
+        refuse = session.error if os.environ.get("CI") else session.skip
+        refuse("No Docker engine answers: images and compose.yaml are NOT TESTED")
+    session.run("pytest", "tests/images", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none")

@@ -9,12 +9,18 @@ import typer
 from workspace.affected.changes import NothingToCompareWithError
 from workspace.affected.command import affected
 from workspace.isolation.command import build, declarations
+from workspace.migrations.lint import WrongBaselineError, lint_migrations
+from workspace.rolling.command import rolling
+from workspace.rolling.history import UnknownBaseError
+from workspace.rolling.trials import BrokenTrialError
 from workspace.scaffold.all_or_nothing import Stopped
 from workspace.scaffold.refusals import Refused
 from workspace.scaffold.services import new_service, remove_service
 from workspace.scaffold.slices import new_slice
 
 ROOT = Path(__file__).parents[1]
+
+REFUSALS = (BrokenTrialError, NothingToCompareWithError, Refused, UnknownBaseError, WrongBaselineError)
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -68,11 +74,26 @@ def _build(
     build(ROOT, name, out=out)
 
 
+@cli.command("lint-migrations")
+def _lint_migrations() -> None:
+    """Refuse what a migration may not do to a database that others use."""
+    sys.exit(0 if lint_migrations(ROOT) else 1)
+
+
+@cli.command("rolling", context_settings={"ignore_unknown_options": True})
+def _rolling(
+    base: Annotated[str | None, typer.Option(help="The release before; where this line of work left main.")] = None,
+    options: Annotated[list[str] | None, typer.Argument(help="For pytest: -k pay.")] = None,
+) -> None:
+    """Run the tests of each release on the schema of the other, where migrations have changed."""
+    sys.exit(0 if rolling(ROOT, base=base, options=options or []) else 1)
+
+
 def main() -> None:
     """Runs a command; a refusal is a sentence and no traceback."""
     try:
         cli()
-    except (NothingToCompareWithError, Refused) as refused:
+    except REFUSALS as refused:
         sys.stderr.write(f"{refused}\n")
         sys.exit(1)
     except Stopped as stopped:

@@ -104,3 +104,19 @@ def test_a_replica_that_was_killed_costs_no_reader_an_answer():
         first.kill()
         first.wait()
         assert {client.get(f"{url}/things/v1").status_code for _ in range(ENOUGH)} == {200}
+
+
+def test_replicas_that_are_looked_up_are_asked_whether_they_are_ready_or_not():
+    with upstream() as only:
+        _, _, port = only.address.partition(":")
+        with edge({"things": ["localhost", port]}, EDGE_REPLICAS="looked_up") as url:
+            only.is_ready = False
+            assert httpx.post(f"{url}/things/v1", content=b"whole").status_code == 200
+            assert [(seen.path, seen.body) for seen in only.seen] == [("/v1", b"whole")]
+
+
+def test_a_name_that_is_nobodys_is_no_replica():
+    with edge({"things": ["nobody.invalid", "80"]}, EDGE_REPLICAS="looked_up", EDGE_TRY_DURATION="1s") as url:
+        refused = httpx.get(f"{url}/things/v1")
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+        assert refused.headers["retry-after"] == "1"

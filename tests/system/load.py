@@ -167,7 +167,9 @@ class Connection:
         writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
-        body = await reader.readexactly(int(headers["content-length"]))
+        status = int(head[0].split()[1])
+        # RFC 9110, 8.6: a 204 has none.
+        body = await reader.readexactly(0 if status == 204 else int(headers["content-length"]))
         if headers.get("connection") == "close":
             self.close()
-        return Answer(int(head[0].split()[1]), headers, body)
+        return Answer(status, headers, body)

@@ -3,7 +3,6 @@
 What is made in a copy is called otters, as no team calls its service: the name is free whatever has been added here.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,21 +11,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from repositories import git
-
-ROOT = Path(__file__).parents[2]
+from repositories import copied, git
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What git would have of the project as it is now, in one commit of a repository of its own."""
-    folder = tmp_path_factory.mktemp("project") / "copy"
-    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().split()]
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", *ignored))
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "As it is")
-    return folder
+    """The project as it is now."""
+    return copied(tmp_path_factory.mktemp("project") / "copy")
 
 
 @pytest.fixture

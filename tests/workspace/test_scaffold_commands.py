@@ -12,7 +12,7 @@ from unittest.mock import ANY
 
 import pytest
 from repositories import git
-from workspace.scaffold import programs, registration, services, slices, upstreams
+from workspace.scaffold import deployment, programs, registration, services, slices
 from workspace.scaffold.refusals import Refused
 from workspace.scaffold.services import new_service, remove_service
 from workspace.scaffold.slices import new_slice
@@ -55,7 +55,9 @@ def no_users(tree: Path) -> None:
 def test_a_service_is_written_locked_installed_migrated_documented_and_formatted(tree, ran):
     new_service(tree, "otters", slice_name="baskets", singular=None)
     assert git(tree, "status", "--porcelain").splitlines() == [
-        "M deploy/edge/services",
+        "M compose.yaml",
+        " M deploy/edge/services",
+        " M deploy/observability/prometheus.yaml",
         " M pyproject.toml",
         "?? services/otters/",
     ]
@@ -82,7 +84,7 @@ def test_each_step_is_shown_and_the_last_lines_say_what_to_do(tree, ran, capsys)
         "check the working tree and the name",
         "write services/otters",
         "register it in pyproject.toml",
-        "register it in deploy/edge/services",
+        "add it to compose.yaml and deploy",
         "uv lock",
         "uv sync",
         "otters migrate new otters",
@@ -96,7 +98,7 @@ def test_each_step_is_shown_and_the_last_lines_say_what_to_do(tree, ran, capsys)
 STEPS_OF_SERVICE = [
     (services, "write"),
     (registration, "add_service"),
-    (upstreams, "add_service"),
+    (deployment, "add_service"),
     (programs, "lock"),
     (programs, "install"),
     (programs, "command"),
@@ -112,7 +114,7 @@ STEPS_OF_SLICE = [
 ]
 STEPS_OF_REMOVAL = [
     (registration, "remove_service"),
-    (upstreams, "remove_service"),
+    (deployment, "remove_service"),
     (programs, "uninstall"),
     (shutil, "move"),
     (programs, "lock"),
@@ -249,7 +251,10 @@ def test_removal_undoes_a_new_service_and_loses_nothing(tree, ran, capsys):
         remove_service(tree, "otters")
         kept = tree / f".local/removed/otters-{number}"
         assert (kept / "mine.py").read_text() == "print('otters')"
-        assert f"what it was is in .local/removed/otters-{number}.\n" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert f"what it was is in .local/removed/otters-{number}.\n" in said
+        # What it was taken out of does not say it still.
+        assert not {"  compose.yaml", "  deploy/edge/services"} & set(said.splitlines())
     assert git(tree, "status", "--porcelain") == ""
     assert {path: text for path, text in state(tree).items() if ".local" not in path.parts} == before
     assert ran[-2:] == [("uninstall", "otters"), ("lock",)]
@@ -258,7 +263,7 @@ def test_removal_undoes_a_new_service_and_loses_nothing(tree, ran, capsys):
 def test_removal_names_the_code_that_still_says_the_name(tree, ran, capsys):
     no_users(tree)
     _, _, named = capsys.readouterr().out.partition("still, as its name or as a word:\n")
-    assert "  tests/system/test_journey.py\n" in named
+    assert {"  compose.yaml", "  tests/system/test_journey.py"} <= set(named.splitlines())
     assert not re.search(r"\.md|uv\.lock|services/users/", named)
 
 
@@ -300,7 +305,7 @@ def test_after_a_kill_the_next_run_says_what_undoes_it(tree, tmp_path, monkeypat
     with pytest.raises(Refused, match="`new-service otters` was killed half-way") as refused:
         a_service(tree)
     undo = str(refused.value).partition("undoes what it did: ")[2]
-    assert undo.startswith("git checkout -- pyproject.toml uv.lock deploy/edge/services && git clean -fdxq -- ")
+    assert re.match("git checkout -- pyproject.toml uv.lock compose.yaml deploy/.* && git clean -fdxq -- ", undo)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     subprocess.run(["sh", "-c", undo], cwd=tree, check=True)
     assert state(tree) == before | {NOTE: ANY}

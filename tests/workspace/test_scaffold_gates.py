@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from repositories import git
-from surroundings import environment
+from surroundings import run
 from workspace.members import members_of
 
 UV = os.environ.get("UV", "uv")
@@ -23,15 +22,6 @@ OF_SLICES = [
     *("-m", "pytest", "--quiet", "--fuzz-examples=2", "-k", "not mounted and not exit"),
     *(f"services/{service}/tests/test_{suite}.py" for service in GROWN for suite in ("otters", "conformance")),
 ]
-
-
-def run(copy: Path, *command: str) -> str:
-    """Gives what the command prints if it succeeds."""
-    done = subprocess.run(
-        command, cwd=copy, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def nox(copy: Path, *arguments: str) -> str:
@@ -73,7 +63,9 @@ def test_nox_knows_its_sessions_without_a_line_in_the_noxfile(copy):
     listed = nox(copy, "--list")
     assert {f"{session}(otters)" for session in ("tests", "coverage", "build")} <= set(listed.split())
     assert git(copy, "diff", "--name-only", "HEAD~3", "--", ".", ":!services").splitlines() == [
+        "compose.yaml",
         "deploy/edge/services",
+        "deploy/observability/prometheus.yaml",
         "pyproject.toml",
         "uv.lock",
     ]

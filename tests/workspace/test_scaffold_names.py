@@ -11,6 +11,20 @@ from workspace.scaffold.refusals import Refused
 from workspace.scaffold.template import Names
 from workspace.scaffold.vacancy import check_service, check_slice
 
+# Containers, and texts that compose.yaml has at one place for several.
+OF_COMPOSE = [
+    "backup",
+    "collector",
+    "databases",
+    "edge",
+    "nats",
+    "postgres",
+    "prometheus",
+    "secrets",
+    "sender",
+    "subnet",
+]
+
 
 @pytest.mark.parametrize(
     ("service", "slice_name", "singular", "names"),
@@ -128,7 +142,7 @@ def test_a_slice_for_whose_ids_no_prefix_is_left_is_refused():
         ("core", "there is a folder packages/core"),
         ("system", "the suite tests/system has it"),
         ("workspace", "the suite tests/workspace has it"),
-        ("postgres", "PostgreSQL keeps it for itself"),
+        *((name, "compose.yaml calls something else by it") for name in OF_COMPOSE),
         ("template0", "PostgreSQL keeps it for itself"),
         ("template1", "PostgreSQL keeps it for itself"),
         ("public", "PostgreSQL keeps it for itself"),
@@ -136,7 +150,6 @@ def test_a_slice_for_whose_ids_no_prefix_is_left_is_refused():
         ("acme", "a module in workspace/template/src has it"),
         ("notes", "a module in packages/core/tests has it"),
         ("counting", "a module in packages/core/tests has it"),
-        ("secrets", "`import secrets` finds something else"),
         ("queue", "`import queue` finds something else"),
         ("sqlalchemy", "`import sqlalchemy` finds something else"),
         ("platform", "`import platform` finds something else"),

@@ -3,16 +3,24 @@
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from workspace.affected.units import EVERYTHING, NOTHING, SYSTEM, WORKSPACE, Touch, Units
+from workspace.affected.units import EVERYTHING, NOTHING, SUITES, SYSTEM, WORKSPACE, Touch, Units
 
 _WORKSPACE_ALONE: Units = frozenset({WORKSPACE})
 
 # Outside of the members the first line that fits decides, and what fits none could change any test.
 # `*` stands for slashes, too.
-# Lint, types, imports, tidy, docs and contract run for every change, so what only they read touches nothing.
+# Lint, types, imports, tidy, docs, contract and migrations run for every change: what only they read touches nothing.
 TOUCHES: list[tuple[str, Units]] = [
     ("tests/system/*", frozenset({SYSTEM})),
     ("tests/edge/*", frozenset({SYSTEM})),
+    # The images are tested where the journeys are.
+    ("tests/images/*", frozenset({SYSTEM})),
+    (".dockerignore", frozenset({SYSTEM})),
+    # The conformance suite of each member runs behind it, too.
+    ("deploy/edge/Caddyfile", EVERYTHING),
+    # A new service gets its lines there.
+    ("deploy/*", SUITES),
+    ("compose.yaml", SUITES),
     ("tests/workspace/*", _WORKSPACE_ALONE),
     # Build each member, beside its tests.
     ("workspace/isolation/*", EVERYTHING),

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from workspace.members import dependents, members_of
-from workspace.scaffold import programs, registration, upstreams, worktree
+from workspace.scaffold import deployment, programs, registration, worktree
 from workspace.scaffold.all_or_nothing import all_or_nothing
 from workspace.scaffold.naming import named
 from workspace.scaffold.progress import say, step
@@ -33,7 +33,7 @@ def new_service(root: Path, service: str, *, slice_name: str | None, singular: s
         Refused: nothing has changed; the text says why.
     """
     folder, command = root / "services" / service, f"new-service {service}"
-    paths = [root / "pyproject.toml", root / "uv.lock", root / upstreams.FILE, folder]
+    paths = [*_shared(root), folder]
 
     def undo() -> None:
         programs.uninstall(root, service)
@@ -55,8 +55,8 @@ def _make(root: Path, folder: Path, names: Names, files: dict[Path, str]) -> Non
         write(files)
     with step("register it in pyproject.toml"):
         registration.add_service(root / "pyproject.toml", names)
-    with step(f"register it in {upstreams.FILE}"):
-        upstreams.add_service(root, names.service)
+    with step(f"add it to {deployment.COMPOSE} and deploy"):
+        deployment.add_service(root, names.service)
     with step("uv lock"):
         programs.lock(root)
     with step("uv sync"):
@@ -79,9 +79,10 @@ def remove_service(root: Path, service: str) -> None:
         with step("check that nothing needs it"):
             folder = registration.folder_of(root, service)
             _check_not_needed(root, service)
-            left = worktree.files_with(root, service, outside=folder)
+            worktree.check(root)
         kept = _free(root / REMOVED, service)
         _remove(root, folder, kept)
+        left = worktree.files_with(root, service)
     say(f"\n{service} is gone; what it was is in {kept.relative_to(root)}.")
     if left:
         say("\n".join([f"These say {service} still, as its name or as a word:", *(f"  {path}" for path in left)]))
@@ -95,11 +96,11 @@ def _remove(root: Path, folder: Path, kept: Path) -> None:
             shutil.move(kept, folder)
         programs.install(root)
 
-    with all_or_nothing([root / "pyproject.toml", root / "uv.lock", root / upstreams.FILE], undo=undo):
+    with all_or_nothing(_shared(root), undo=undo):
         with step("take it out of pyproject.toml"):
             registration.remove_service(root / "pyproject.toml", service)
-        with step(f"take it out of {upstreams.FILE}"):
-            upstreams.remove_service(root, service)
+        with step(f"take it out of {deployment.COMPOSE} and deploy"):
+            deployment.remove_service(root, service)
         # Before it moves: should this be killed here, `uv run` brings the lock up to date, but uninstalls nothing.
         with step("uninstall it"):
             programs.uninstall(root, service)
@@ -108,6 +109,11 @@ def _remove(root: Path, folder: Path, kept: Path) -> None:
             shutil.move(folder, kept)
         with step("uv lock"):
             programs.lock(root)
+
+
+def _shared(root: Path) -> list[Path]:
+    """The files in which a service has lines, beside its folder."""
+    return [root / file for file in ("pyproject.toml", "uv.lock", *deployment.FILES)]
 
 
 def _check_not_needed(root: Path, service: str) -> None:

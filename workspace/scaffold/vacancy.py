@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from workspace.members import members_of
-from workspace.scaffold import worktree
+from workspace.scaffold import deployment, worktree
 from workspace.scaffold.identifiers import classes, classes_of_slice, events_of_slice, parsed, texts
 from workspace.scaffold.naming import check_form
 from workspace.scaffold.refusals import Refused
@@ -70,6 +70,8 @@ def _taken_here(root: Path, service: str) -> Iterator[str]:
     for folder in ("services", "packages"):
         if (root / folder / service).exists():
             yield f"there is a folder {folder}/{service}"
+    if service in deployment.names(root):
+        yield f"{deployment.COMPOSE} calls something else by it"
     if (root / "tests" / service).exists():
         yield f"the suite tests/{service} has it"
     workspace = tomllib.loads((root / "pyproject.toml").read_text())

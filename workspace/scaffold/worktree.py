@@ -11,6 +11,15 @@ from workspace.scaffold.refusals import Refused
 NO_CODE = (":!*.md", ":!uv.lock", ":!pyproject.toml")
 
 
+def check(root: Path) -> None:
+    """Looks whether git can be asked.
+
+    Raises:
+        Refused: there is no git, or it knows no repository here.
+    """
+    _git(root, "rev-parse")
+
+
 def changes(root: Path) -> list[str]:
     """What is not committed, as paths; ignored files are not asked for."""
     # Whatever the configuration of git says, untracked files are told.
@@ -28,10 +37,10 @@ def is_tracked(root: Path, path: str) -> bool:
     return bool(_git(root, "ls-files", "--", path))
 
 
-def files_with(root: Path, word: str, *, outside: Path) -> list[str]:
-    """The files of code in which the word stands, but for those of a folder."""
-    where = ("--", ".", *NO_CODE, f":!{outside.relative_to(root)}")
-    return _git(root, "grep", "--untracked", "--files-with-matches", "--word-regexp", word, *where).splitlines()
+def files_with(root: Path, word: str) -> list[str]:
+    """The files of code in which the word stands."""
+    search = ("grep", "--untracked", "--files-with-matches", "--word-regexp", word)
+    return _git(root, *search, "--", ".", *NO_CODE).splitlines()
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -29,6 +29,12 @@ async def admin(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
+def served_url(database_url: str) -> str:
+    """The owner's: operations of these tests make tables."""
+    return database_url
+
+
+@pytest.fixture
 async def second_url(template: TemplateDatabase) -> AsyncIterator[str]:
     """Another database: each service has its own."""
     name = await template.copy()

@@ -34,7 +34,7 @@ from core.resources import Resources
 from core.services import Service
 from core.settings import merged
 from core.testing import SERVICE_URL, MovableClock
-from core.testing.databases import TemplateDatabase
+from core.testing.databases import TemplateDatabase, served
 from core.tokens.local import LocalKey
 from core.tokens.signing import sign_access_token
 
@@ -154,7 +154,7 @@ def open_shop(
             "environment": "local",
             "public_url": SERVICE_URL,
             # On a slow machine many wait long for a connection.
-            "database": {"url": url, "pool_size": 5, "read_pool_size": 2, "pool_timeout_s": 10},
+            "database": {"url": served(url), "pool_size": 5, "read_pool_size": 2, "pool_timeout_s": 10},
             "data_dir": str(folder),
             # Later than any test ends: what is left open stays open.
             "settle_after_s": 3600,

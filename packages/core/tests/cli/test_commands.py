@@ -121,7 +121,7 @@ async def test_the_document_is_printed_as_it_is_served(run, client):
     assert json.loads(printed.out) == (await client.get("/openapi.json")).json()
 
 
-@pytest.mark.parametrize("command", [["serve"], [], ["settings"], ["migrate"], ["migrate", "check"]], ids=str)
+@pytest.mark.parametrize("command", [["serve"], [], ["settings"]], ids=str)
 def test_a_wrong_configuration_names_all_that_is_wrong(run, command):
     ran = run(
         *command, EXAMPLE_SERVER__PORT="0", EXAMPLE_DATABASE__URL="mysql://u:hunter2-canary@h/d", EXAMPLE_PROT="1"
@@ -129,6 +129,19 @@ def test_a_wrong_configuration_names_all_that_is_wrong(run, command):
     assert ran.code == EX_CONFIG
     for wrong in ("EXAMPLE_SERVER__PORT", "EXAMPLE_DATABASE__URL", "EXAMPLE_PROT", "EXAMPLE_SECRET_KEY is missing"):
         assert wrong in ran.err
+    assert "canary" not in ran.err + ran.out
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["migrate", "up"], ["migrate", "check"]], ids=str)
+def test_a_migration_names_what_is_wrong_with_its_database_alone(run, command):
+    ran = run(
+        *command, EXAMPLE_SERVER__PORT="0", EXAMPLE_DATABASE__URL="mysql://u:hunter2-canary@h/d", EXAMPLE_PROT="1"
+    )
+    assert ran.code == EX_CONFIG
+    assert "example cannot start: 2 settings are wrong" in ran.err
+    assert "EXAMPLE_DATABASE__URL=*** (environment) is refused: it is not a postgresql:// URL" in ran.err
+    assert "EXAMPLE_PROT (environment) is not a setting of example" in ran.err
     assert "canary" not in ran.err + ran.out
     assert "Traceback" not in ran.err
 
@@ -171,6 +184,15 @@ def test_a_schema_is_brought_up_to_date_and_compared(run, database):
     assert run("migrate", "check", **database) == (0, "example: models and schema are equal\n", "")
     nothing = run("migrate", "new", "add colour", **database)
     assert nothing == (0, "example: models and schema are equal, so there is nothing to write\n", "")
+
+
+def test_what_migrates_needs_no_setting_but_its_database(run, database, tmp_path):
+    (tmp_path / "example_database__url").write_text(database["EXAMPLE_DATABASE__URL"])
+    deployed = {"EXAMPLE_ENVIRONMENT": "production", "EXAMPLE_SECRETS_DIR": str(tmp_path)}
+    for others in ({}, {"EXAMPLE_SERVER__PORT": "0", "EXAMPLE_MAIL__SENDER": "nobody"}):
+        ran = run("migrate", **deployed, **others)
+        assert (ran.code, ran.err) == (0, "")
+    assert "EXAMPLE_SECRET_KEY is missing" in run("serve", **deployed).err
 
 
 @pytest.fixture

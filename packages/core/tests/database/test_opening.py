@@ -56,6 +56,21 @@ async def test_a_pool_of_one_is_warmed_too(opened, admin):
         assert await admin.fetchval(CONNECTIONS) == 2
 
 
+async def test_a_connection_that_the_server_has_closed_meanwhile_is_replaced(opened, admin, becomes):
+    async with opened(pool_size=1) as database:
+        async with database.engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+
+        async def is_closed() -> bool:
+            return driver.is_closed()
+
+        for row in await admin.fetch(PIDS):
+            await admin.execute("SELECT pg_terminate_backend($1)", row["pid"])
+        await becomes(is_closed)
+        async with database.transaction() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
+
+
 async def test_every_connection_thinks_in_utc_and_knows_its_limit(opened):
     settings = "SELECT current_setting('timezone') || ' ' || current_setting('statement_timeout')"
     async with opened(statement_timeout_ms=4321) as database, database.transaction() as session:

@@ -332,6 +332,11 @@ async def test_when_a_job_last_succeeded_is_measured_on_every_replica(replica, p
             await becomes(lambda metrics=metrics: measured(metrics))
 
 
+async def test_how_often_a_job_is_due_is_shown_before_it_has_ever_run(replica, purging):
+    async with replica(purging(timedelta(hours=1)).job) as metrics:
+        assert 'job_interval_seconds{job="purge"} 3600.0' in await rendered(metrics)
+
+
 async def measured(metrics) -> bool:
     return 'job_last_success_timestamp_seconds{job="purge"} 1.' in await rendered(metrics)
 

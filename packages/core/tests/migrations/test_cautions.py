@@ -44,6 +44,7 @@ def stored() -> MetaData:
         Column("code", String(10)),
         Column("price", Numeric(10, 2)),
         Column("count", Integer),
+        Index("ix_things_code", "code"),
     )
     return models
 
@@ -55,7 +56,8 @@ def things(*changed: SchemaItem, without: str = "") -> MetaData:
     before["others"].to_metadata(models)
     names = {each.name for each in changed if isinstance(each, Column)} | {without}
     kept = [each._copy() for each in before["things"].columns if each.name not in names]
-    Table("things", models, *kept, *changed)
+    indexes = [] if without == "ix_things_code" else [Index("ix_things_code", "code")]
+    Table("things", models, *kept, *changed, *indexes)
     return models
 
 
@@ -96,6 +98,10 @@ SAID = {
         "column name becomes NOT NULL: this fails where a row has none, and scans the table",
     ),
     "an index": (things(Index("ix", "name")), "index ix is built while nobody writes to the table."),
+    "a dropped index": (
+        things(without="ix_things_code"),
+        "index ix_things_code is dropped when nobody reads or writes the table.",
+    ),
     "a unique constraint": (
         things(UniqueConstraint("name", name="uq")),
         "unique constraint uq fails where rows are equal",

@@ -140,20 +140,6 @@ async def test_the_lock_ends_with_the_transaction_that_holds_it(database_url):
     assert not await run(database_url, locks)
 
 
-async def test_a_migration_does_not_queue_behind_a_long_transaction(package, database_url):
-    package.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY)")')
-    await package.migrations().upgrade(database_url)
-    migrations = two_steps(package)
-    reader = await asyncpg.connect(database_url)
-    async with reader.transaction():
-        await reader.fetch("SELECT * FROM customers")
-        async with asyncio.timeout(30):
-            with pytest.raises(DBAPIError, match="lock timeout"):
-                await migrations.upgrade(database_url, lock_timeout_ms=200)
-    await reader.close()
-    assert await migrations.upgrade(database_url) == ["0002_names"]
-
-
 async def test_an_index_can_be_built_concurrently_while_replicas_wait(package, database_url):
     package.migration("0001_start", 'op.execute("CREATE TABLE customers (id int PRIMARY KEY, name text)")')
     package.migration(

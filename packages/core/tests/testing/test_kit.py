@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from core.mail import FolderMail, Message
 from core.testing import MovableClock, problem, running
-from core.testing.databases import template_database
+from core.testing.databases import served, template_database
 from core.testing.network import NetworkUsed, free_port
 
 
@@ -60,6 +60,17 @@ async def test_a_database_is_migrated_and_its_tests_alone(database_url, template
     await connection.close()
     assert "mine" not in await tables_of(template.postgres.url(other))
     await template.drop(other)
+
+
+async def test_a_service_reads_and_writes_rows_of_its_database_and_nothing_else(database_url):
+    connection = await asyncpg.connect(served(database_url))
+    assert await connection.fetchval("SELECT current_user") == "serving"
+    await connection.execute("INSERT INTO things (id, name, created_at, announced) VALUES (uuidv7(), 'a', now(), 0)")
+    await connection.execute("DELETE FROM things")
+    for refused in ("CREATE TABLE mine ()", "TRUNCATE things", "ALTER TABLE things DISABLE TRIGGER ALL"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(refused)
+    await connection.close()
 
 
 @pytest.fixture

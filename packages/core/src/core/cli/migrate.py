@@ -11,7 +11,7 @@ import typer
 from core.database.outage import OUTAGES
 from core.migrations import MigrationError
 from core.services import Service
-from core.settings import gather, load
+from core.settings import gather, load_database
 
 T = TypeVar("T")
 
@@ -97,7 +97,7 @@ def _compared(service: Service) -> Iterator[str]:
 
 
 def _configured(service: Service) -> str:
-    return load(service.settings).settings.database.url.get_secret_value()
+    return load_database(service.settings).url.get_secret_value()
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

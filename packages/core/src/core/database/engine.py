@@ -10,6 +10,8 @@ import asyncpg
 import orjson
 from opentelemetry.trace import Tracer
 from sqlalchemy import event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -147,7 +149,18 @@ def _engine(settings: DatabaseSettings, connect: Callable[[], Awaitable[asyncpg.
         json_deserializer=orjson.loads,
     )
     event.listen(engine.sync_engine, "handle_error", tell_outage)
+    event.listen(engine.sync_engine, "checkout", _replace_closed)
     return engine
+
+
+def _replace_closed(connection: DBAPIConnection, *_: object) -> None:
+    """Has the pool open another connection for one that the server has closed while nobody used it.
+
+    Raises:
+        DisconnectionError: it has.
+    """
+    if cast("asyncpg.Connection", connection.driver_connection).is_closed():
+        raise DisconnectionError
 
 
 async def _warm(engine: AsyncEngine, connections: int) -> None:

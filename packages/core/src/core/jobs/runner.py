@@ -72,6 +72,7 @@ class Runner:
             self._last_successes,
             "job",
         )
+        metrics.gauge("job_interval_seconds", "How often a periodic job is due.", self._intervals, "job")
 
     async def run(self) -> None:
         """Runs what is due, each job in a task of its own, until cancelled."""
@@ -148,6 +149,9 @@ class Runner:
             _LEVELS[outcome], "job ran", job=run.job.name, outcome=outcome, duration_ms=duration_ms, exc_info=failure
         )
         return outcome
+
+    def _intervals(self) -> dict[tuple[str, ...], float]:
+        return {(job.name,): job.interval.total_seconds() for job in self._jobs}
 
     def _last_successes(self) -> dict[tuple[str, ...], float]:
         return {(state.name,): state.succeeded_at.timestamp() for state in self._states if state.succeeded_at}

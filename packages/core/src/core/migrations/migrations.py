@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import MetaData
 
+from core.migrations.applying import Patience, apply
 from core.migrations.database import alone, current_name, open_connection
 from core.migrations.errors import MigrationError
 from core.migrations.versions import folder_of, is_name, names_in, number_of
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from core.migrations.authoring.author import Author, Written
     from core.migrations.scripts import Scripts
 
-LOCK_TIMEOUT_MS = 5_000
+# Whoever uses a table waits behind a migration that waits for it: no longer than a slow query, and then asked again.
+LOCK_TIMEOUT_MS = 1_000
+LOCK_WAIT_S = 60
 WAIT_S = 120
 
 _log = logging.getLogger(__name__)
@@ -57,14 +60,21 @@ class Migrations:
         """The name of the migration that the database is at, or None if it has seen none."""
         return await current_name(url)
 
-    async def upgrade(self, url: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS, wait_s: float = WAIT_S) -> list[str]:
+    async def upgrade(
+        self,
+        url: str,
+        *,
+        lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+        lock_wait_s: float = LOCK_WAIT_S,
+        wait_s: float = WAIT_S,
+    ) -> list[str]:
         """Applies what the database has not seen, each migration in a transaction of its own; gives their names.
 
         Any number of processes may do this at once. A database that is ahead is left alone: this release runs on it.
 
         Raises:
-            MigrationError: the database is at a migration that this code should know and does not, or another process
-                has been migrating it for `wait_s`.
+            MigrationError: the database is at a migration that this code should know and does not, another process
+                has been migrating it for `wait_s`, or others have held a lock that it needs for `lock_wait_s`.
         """
         names = await asyncio.to_thread(self._names)
         if not _is_behind(await current_name(url), names):
@@ -72,10 +82,11 @@ class Migrations:
         scripts = await asyncio.to_thread(self._scripts, names)
         async with alone(url, wait_s=wait_s):
             # Another replica may have done it while this one waited.
-            if not _is_behind(await current_name(url), names):
+            current = await current_name(url)
+            if not _is_behind(current, names):
                 return []
-            async with open_connection(url, lock_timeout_ms=lock_timeout_ms) as connection:
-                return await connection.run_sync(scripts.upgrade)
+            await apply(url, scripts, Patience(lock_timeout_ms, lock_wait_s))
+        return names if current is None else names[names.index(current) + 1 :]
 
     async def check(self, url: str) -> list[str]:
         """What models and schema differ in, a sentence each; empty: they are equal.

@@ -30,18 +30,11 @@ class Scripts:
         self._folder = folder
         self._scripts = _load(folder, names)
 
-    def upgrade(self, connection: Connection) -> list[str]:
-        """Applies what this database has not seen, and gives the names."""
-        applied: list[str] = []
-
-        def remember(*, step: Any, **_: Any) -> None:
-            applied.append(step.up_revision_id)
-
-        options = {"fn": self._steps, "transaction_per_migration": True, "on_version_apply": [remember]}
-        context = MigrationContext.configure(connection, opts=options)
+    def upgrade(self, connection: Connection) -> None:
+        """Applies what this database has not seen, each migration in a transaction of its own."""
+        context = MigrationContext.configure(connection, opts={"fn": self._steps, "transaction_per_migration": True})
         with context.begin_transaction():
             context.run_migrations(op=Operations(context))
-        return applied
 
     def _steps(self, current: tuple[str, ...], _: MigrationContext) -> list[MigrationStep]:
         known = RevisionMap(lambda: self._scripts)

@@ -15,7 +15,7 @@ from core.settings.groups import (
     TokenSettings,
     TracingSettings,
 )
-from core.settings.loading import Loaded, gather, load
+from core.settings.loading import Loaded, gather, load, load_database
 from core.settings.model import ChassisSettings, ServiceSettings
 from core.settings.report import EX_CONFIG, ConfigurationError, Problem
 from core.settings.trees import Values, merged
@@ -69,6 +69,7 @@ __all__ = [
     "env_example",
     "gather",
     "load",
+    "load_database",
     "merged",
     "outline",
     "variables",

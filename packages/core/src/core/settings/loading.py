@@ -4,12 +4,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError, create_model
 
 from core.settings.fields import table_of
+from core.settings.groups import DatabaseSettings, Group
 from core.settings.layers import Leaves, Reader, tree
-from core.settings.model import ChassisSettings
-from core.settings.report import ConfigurationError, Problem
+from core.settings.model import ChassisSettings, ServiceSettings
+from core.settings.report import ConfigurationError, Problem, problems_in
+from core.settings.trees import groups_of, merged
 from core.settings.variables import Location
 
 Settings = TypeVar("Settings", bound=ChassisSettings)
@@ -52,9 +56,29 @@ def load(
     given = gather(settings, defaults=defaults, overrides=overrides, environ=environ, env_file=env_file)
     built, problems = _built(settings, given.leaves)
     if built is None or given.problems:
-        notes = _notes(f"{settings.name}_ENVIRONMENT".upper(), given.environment, env_file, chosen=given.is_chosen)
-        raise ConfigurationError(settings.name, [*problems, *given.problems], notes)
+        raise _refusal(settings, [*problems, *given.problems], given, env_file)
     return Loaded(built, {path: leaf.origin for path, leaf in given.leaves.items()})
+
+
+def load_database(settings: type[ServiceSettings]) -> DatabaseSettings:
+    """How the database is reached, for what needs nothing else: other settings may be missing or wrong.
+
+    Raises:
+        ConfigurationError: some of it is wrong or missing, or a variable is none of the service's.
+    """
+    given = gather(settings)
+    asked = {name: settings.model_fields[name] for name in ("environment", "secrets_dir", "database")}
+    leaves = {path: leaf for path, leaf in given.leaves.items() if path[0] in asked}
+    fields: dict[str, Any] = {name: (field.annotation, field) for name, field in asked.items()}
+    part: Any = create_model("Part", __base__=Group, **fields)
+    built, problems = None, []
+    try:
+        built = part(**merged(groups_of(part), tree(leaves)))
+    except ValidationError as refused:
+        problems = [_traced(problem, leaves) for problem in problems_in(refused, table_of(settings))]
+    if built is None or given.problems:
+        raise _refusal(settings, [*problems, *given.problems], given, Path(".env"))
+    return built.database
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +144,15 @@ def _traced(problem: Problem, leaves: Leaves) -> Problem:
     if not problem.origin:
         return problem
     return replace(problem, origin=leaves[problem.path].origin if problem.path in leaves else DEFAULT)
+
+
+def _refusal(
+    settings: type[ChassisSettings], problems: Iterable[Problem], given: Given, env_file: Path
+) -> ConfigurationError:
+    variable = f"{settings.name}_ENVIRONMENT".upper()
+    return ConfigurationError(
+        settings.name, problems, _notes(variable, given.environment, env_file, chosen=given.is_chosen)
+    )
 
 
 def _notes(variable: str, environment: object, env_file: Path, *, chosen: bool) -> Iterable[str]:

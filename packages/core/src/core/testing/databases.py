@@ -14,6 +14,13 @@ from core.migrations import Migrations
 
 _numbers = itertools.count(1)
 
+# What deploy/postgres/databases.sh gives to the role that a service runs in; a copy of the database has it, too.
+_RIGHTS = """
+    DO $$ BEGIN CREATE ROLE serving LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO serving;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO serving;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateDatabase:
@@ -34,11 +41,20 @@ class TemplateDatabase:
         await self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     async def _run(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.postgres.url("postgres"))
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+        await _execute(self.postgres.url("postgres"), statement)
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def served(url: str) -> str:
+    """The same database in the role that a service has where it is deployed: it has rows, and nothing else."""
+    return url.replace("//postgres@", "//serving@", 1)
 
 
 @contextmanager
@@ -46,6 +62,7 @@ def template_database(postgres: Postgres, migrations: Migrations | None, *, name
     """A template with the schema of `migrations`; an empty one without."""
     template = f"{name}_{os.getpid()}"
     postgres.create_database(template)
+    asyncio.run(_execute(postgres.url(template), _RIGHTS))
     if migrations is not None:
         asyncio.run(migrations.upgrade(postgres.url(template)))
     try:

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -63,14 +64,15 @@ def fuzz(
 ) -> Fuzzed:
     """Starts the ASGI application on a loop in another thread, sends it everything and stops it; blocks until then.
 
-    `token` gives each request an access token: one that is always the same would end with the first sign-out.
+    Without one, who listens at `base_url` is sent everything. `token` gives each request an access token: one that is
+    always the same would end with the first sign-out.
     """
     schema = schemathesis.openapi.from_dict(dict(document), config=_config(base_url, fuzzing))
     schema.app = app
     schema.auth(refresh_interval=None)(_signing_in(token))
     try:
         # An application that does not start says so here, and not once a request.
-        with asgi.get_client(app):
+        with nullcontext() if app is None else asgi.get_client(app):
             return _fuzzed(from_schema(schema).execute(), [_pattern(f"{base_url}{path}") for path in document["paths"]])
     finally:
         asgi.shutdown_lifespans()

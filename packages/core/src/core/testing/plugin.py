@@ -22,11 +22,11 @@ from core.mail import Delivered, read_folder
 from core.mount import ServiceMount
 from core.ports import Ports
 from core.services import Service
-from core.settings import ServiceSettings
+from core.settings import SecretUrl, ServiceSettings
 from core.telemetry.logs import logging_to
 from core.testing.applications import SERVICE_URL, Host, running
 from core.testing.blocking import remembered
-from core.testing.databases import TemplateDatabase, template_database
+from core.testing.databases import TemplateDatabase, served, template_database
 from core.testing.edges import Edges
 from core.testing.locally import Mint, local_settings, minting
 from core.testing.nats import NatsServer, nats_server
@@ -174,9 +174,15 @@ async def database_url(template: TemplateDatabase) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def settings(service: Service, database_url: str, tmp_path: Path) -> ServiceSettings:
+def served_url(database_url: str) -> str:
+    """The same database for the service itself, which may read and write rows, as where it is deployed."""
+    return served(database_url)
+
+
+@pytest.fixture
+def settings(service: Service, served_url: str, tmp_path: Path) -> ServiceSettings:
     """Local settings on the database of this test; a conftest may override it with `settings.model_copy(update=…)`."""
-    return local_settings(service, database_url=database_url, folder=tmp_path)
+    return local_settings(service, database_url=served_url, folder=tmp_path)
 
 
 @pytest.fixture
@@ -210,9 +216,10 @@ async def anywhere(request: pytest.FixtureRequest, app: FastAPI, service: Servic
 
 
 @pytest.fixture
-async def database(settings: ServiceSettings) -> AsyncIterator[Database]:
-    """The database of this test, beside the application."""
-    async with open_database(settings.database, name="test") as opened:
+async def database(settings: ServiceSettings, database_url: str) -> AsyncIterator[Database]:
+    """The database of this test, beside the application, whose owner may do everything."""
+    owned = settings.database.model_copy(update={"url": SecretUrl(database_url)})
+    async with open_database(owned, name="test") as opened:
         yield opened
 
 

@@ -16,6 +16,7 @@ from alembic.operations.ops import (
     CreateTableOp,
     CreateUniqueConstraintOp,
     DropColumnOp,
+    DropIndexOp,
     DropTableOp,
     ExecuteSQLOp,
 )
@@ -30,6 +31,7 @@ _TEXTS = ("TEXT", "VARCHAR", "CHAR")
 _NUMBERS = ("SMALLINT", "INTEGER", "BIGINT", "NUMERIC", "REAL", "FLOAT", "DOUBLE")
 _REWRITTEN = "PostgreSQL rewrites the table, and nobody reads or writes it meanwhile"
 _NOT_VALID = "make it with postgresql_not_valid=True, and validate it in the next migration"
+_CONCURRENTLY = "postgresql_concurrently=True, inside of: with op.get_context().autocommit_block()"
 _IN_PLACE = "in place of both keeps its data, but fails replicas of the release before"
 
 
@@ -117,8 +119,13 @@ def _of_addition(operation: Any) -> Iterator[str]:
     match operation:
         case CreateIndexOp():
             yield (
-                f"index {operation.index_name} is built while nobody writes to the table. Build it with "
-                "postgresql_concurrently=True, inside of: with op.get_context().autocommit_block()."
+                f"index {operation.index_name} is built while nobody writes to the table. Build it in a migration of "
+                f"its own with if_not_exists=True, {_CONCURRENTLY}."
+            )
+        case DropIndexOp():
+            yield (
+                f"index {operation.index_name} is dropped when nobody reads or writes the table. Drop it in a "
+                f"migration of its own with if_exists=True, {_CONCURRENTLY}."
             )
         case CreateUniqueConstraintOp():
             yield (

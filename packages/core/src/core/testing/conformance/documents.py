@@ -2,14 +2,16 @@
 
 import httpx
 
-from core.testing.applications import SERVICE_URL
+from core.testing.conformance.grounds import Conforming
 
 
 class Documents:
-    async def test_a_problem_type_is_a_page_that_explains_it(self, somewhere: httpx.AsyncClient) -> None:
-        kind = (await somewhere.get("/v1/nothing-here")).json()["type"]
-        assert kind.startswith(f"{SERVICE_URL}/problems/")
-        page = await somewhere.get(kind.removeprefix(SERVICE_URL))
+    async def test_a_problem_type_is_a_page_that_explains_it(
+        self, somewhere: httpx.AsyncClient, conforming: Conforming
+    ) -> None:
+        kind, url = (await somewhere.get("/v1/nothing-here")).json()["type"], str(conforming.settings.public_url)
+        assert kind.startswith(f"{url}/problems/")
+        page = await somewhere.get(kind.removeprefix(url))
         assert page.status_code == 200
         assert "not_found" in page.text
 

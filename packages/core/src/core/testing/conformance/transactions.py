@@ -14,7 +14,7 @@ from core.testing.socket_wire import SocketWire
 from core.testing.wire import Wire
 
 # COMMIT of who has written here waits until the test lets it go.
-_TABLES = """
+TABLES = """
     DROP TABLE IF EXISTS conformance_refused, conformance_kept, conformance_slow;
     CREATE TABLE conformance_slow (n int);
     CREATE OR REPLACE FUNCTION conformance_slow() RETURNS trigger LANGUAGE plpgsql
@@ -33,7 +33,7 @@ class Transactions:
     async def tables(self, conforming: Conforming) -> AsyncIterator[asyncpg.Connection]:
         """The database beside the application, without what the test before has left."""
         connection = await asyncpg.connect(conforming.settings.database.url.get_secret_value())
-        await connection.execute(_TABLES)
+        await connection.execute(TABLES)
         yield connection
         await connection.close()
 
