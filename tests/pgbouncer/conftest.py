@@ -19,7 +19,7 @@ from bouncer import PgBouncer, absent, pgbouncer
 def bouncer(postgres: Postgres) -> Iterator[PgBouncer]:
     """A PgBouncer before the PostgreSQL of this run."""
     if why := absent():
-        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
+        refuse = pytest.fail if os.environ.get("PGBOUNCER_REQUIRED") else pytest.skip
         refuse(f"NOTHING IS TESTED THROUGH PGBOUNCER: {why}")
     with pgbouncer(postgres) as running:
         yield running
