@@ -69,7 +69,7 @@ async def test_a_share_of_the_requests_is_traced(build, spans, monkeypatch):
 
 async def test_a_draw_leaves_the_random_numbers_of_others_alone(build):
     before = random.getstate()
-    await ask(build(ratio=0.5))
+    await ask(build(ratio=0.5, heard=False))
     assert random.getstate() == before
 
 
