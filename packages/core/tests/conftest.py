@@ -29,9 +29,9 @@ async def admin(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-def served_url(database_url: str) -> str:
+def served_url(served_url: str) -> str:
     """The owner's: operations of these tests make tables."""
-    return database_url
+    return served_url.replace("//serving@", "//postgres@", 1)
 
 
 @pytest.fixture

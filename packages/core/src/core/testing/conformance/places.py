@@ -140,9 +140,10 @@ async def _behind_the_edge(name: str, app: Any, settings: ServiceSettings, edges
         httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{front.port}") as inside,
     ):
         # It finds out by itself that the service is there, and lets a request wait until then.
+        status = 503
         async with asyncio.timeout(START_TIMEOUT_S):
-            while (await client.get("/livez")).status_code != 200:
-                pass
+            while status != 200:
+                status = (await client.get("/livez")).status_code
         wire = partial(_wire, httpx.URL(front.url), at_work)
         yield Place(topology=EDGE, app=app, resources=state[STATE], client=client, inside=inside, wire=wire)
 
