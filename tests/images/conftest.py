@@ -85,10 +85,23 @@ def stand_ins(engine: None, pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session")
-def stack(images: Mapping[str, str], *, stand_ins: bool) -> Iterator[Stack]:
-    """The whole product, up and well."""
+def booted(images: Mapping[str, str], *, stand_ins: bool) -> Iterator[tuple[Stack, Mapping[str, dict[str, Any]]]]:
+    """The whole product, up and well; and the state of each container then, of which some run again later."""
     with composed(REGISTRY, stand_ins=stand_ins) as running:
-        yield running
+        containers = running.compose("ps", "--all", "--services").stdout.split()
+        yield running, {name: running.state(name) for name in containers}
+
+
+@pytest.fixture(scope="session")
+def stack(booted: tuple[Stack, Mapping[str, dict[str, Any]]]) -> Stack:
+    """The whole product, up and well."""
+    return booted[0]
+
+
+@pytest.fixture(scope="session")
+def boot(booted: tuple[Stack, Mapping[str, dict[str, Any]]]) -> Mapping[str, dict[str, Any]]:
+    """The state of each container when all of it was well for the first time."""
+    return booted[1]
 
 
 @pytest.fixture(scope="session")

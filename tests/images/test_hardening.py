@@ -20,7 +20,7 @@ ONCE = {"secrets", "databases", "backup", "restore", *(f"{service}-migrate" for 
 
 
 @pytest.fixture(scope="module")
-def product(_engine: None) -> dict[str, Any]:
+def product(engine: None) -> dict[str, Any]:
     """What Compose makes of the file and all its profiles; what it warns of would be on the other stream."""
     told = run([*COMPOSE, "--file=compose.yaml", "--profile=*", "config", "--format=json"])
     assert told.stderr == ""

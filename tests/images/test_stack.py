@@ -1,6 +1,7 @@
 """The stack of compose.yaml, up by one command: what is there, in which order it came, what its edge lets through."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import httpx
 import pytest
@@ -26,9 +27,9 @@ def test_what_runs_once_has_ended_well(stack: Stack, name: str):
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_starts_when_its_migrations_have_run(stack: Stack, name: str):
-    assert stack.state("databases")["FinishedAt"] <= stack.state(f"{name}-migrate")["StartedAt"]
-    assert stack.state(f"{name}-migrate")["FinishedAt"] <= stack.state(name)["StartedAt"]
+def test_a_service_starts_when_its_migrations_have_run(boot: Mapping[str, dict[str, Any]], name: str):
+    assert boot["databases"]["FinishedAt"] <= boot[f"{name}-migrate"]["StartedAt"]
+    assert boot[f"{name}-migrate"]["FinishedAt"] <= boot[name]["StartedAt"]
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "edge", "postgres", "nats"])
