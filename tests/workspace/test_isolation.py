@@ -159,8 +159,9 @@ def test_what_is_declared_and_not_used_is_found(copy, old, new):
 
 def test_what_others_use_may_be_declared(copy):
     edit(copy / BILLING / "pyproject.toml", 'dependencies = ["core", ', 'dependencies = ["core", "argon2-cffi", ')
-    with (copy / BILLING / "pyproject.toml").open("a") as file:
-        file.write('\n[tool.workspace]\nused-by-others = ["argon2-cffi"]\n')
+    edit(
+        copy / BILLING / "pyproject.toml", "[tool.workspace]\n", '[tool.workspace]\nused-by-others = ["argon2-cffi"]\n'
+    )
     assert breaches(copy, "billing") == []
 
 

@@ -1,5 +1,6 @@
 """A migration as the statements it sends, each with the line that sends it: to be judged without a database."""
 
+import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from alembic.util import load_python_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,12 @@ def statements_of(file: Path) -> list[Statement]:
     Raises:
         UnreadableError: what it sends depends on what the database answers.
     """
-    module = load_python_file(file.parent, file.name)
-    output = _Output(str(module.__file__))
+    # As it stands there: bytecode of a moment ago may be that of another text.
+    module = runpy.run_path(str(file))
+    output = _Output(str(file))
     context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": output})
     with context.begin_transaction():
-        _run(module.upgrade, Operations(context), output)
+        _run(module["upgrade"], Operations(context), output)
     return output.statements
 
 
