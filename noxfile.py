@@ -80,7 +80,7 @@ def contract(session: nox.Session) -> None:
     session.run("python", "tests/contract/contracts.py", *session.posargs, external=True)
 
 
-@nox.session(venv_backend="none")
+@nox.session(venv_backend="none", default=False)
 def migrations(session: nox.Session) -> None:
     """Test, where migrations have changed, each release on the schema of the other (since -- --base REVISION)."""
     session.run("python", "-m", "workspace", "rolling", *session.posargs, external=True)
