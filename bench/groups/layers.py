@@ -49,7 +49,7 @@ def without(*layers: str) -> ChassisApp:
     app = chassis.create_app()
     whole = core.application.app.layers
 
-    def some(*args, **options):  # noqa: ANN002, ANN003, ANN202 - whatever the application passes
+    def some(*args, **options):  # noqa: ANN002, ANN003, ANN202 - whatever the application passes to `layers`, and gets from it
         left = [each for each in whole(*args, **options) if _name(each) not in layers]
         # Without Edge nobody knows of a request what FormFiles asks: FastAPI's own does not ask.
         return left if "Edge" not in layers else [*left[:-1], Middleware(AsyncExitStackMiddleware)]

@@ -225,8 +225,7 @@ async def kill_while_it_writes(example: Example, replicas: list[Replica], *, loa
     waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass"
     async with example.database() as database, database.transaction():
         await database.execute("LOCK TABLE things IN SHARE MODE")
-        # A server has no events for its own state.
-        while len(await database.fetch(waiting)) < 8:  # noqa: ASYNC110
+        while len(await database.fetch(waiting)) < 8:  # noqa: ASYNC110 - a server has no events for its own state
             await asyncio.sleep(0.01)
         # Reads are too few to make it the one in which no write waits.
         max(replicas, key=active).kill()

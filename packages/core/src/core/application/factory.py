@@ -78,8 +78,7 @@ async def _running(
     app: ChassisApp, settings: ServiceSettings, ports: Ports, declared: ResourceList, readiness: Readiness
 ) -> AsyncIterator[Resources]:
     """What a service holds, and does in the background, until the block ends."""
-    # Its libraries (httpx, cryptography) are for what is opened.
-    from core.opening.resources import open_resources  # noqa: PLC0415
+    from core.opening.resources import open_resources  # noqa: PLC0415 - httpx, cryptography: for what is opened
 
     name, tracer = app.chassis_name, app.tracing.tracer
     limits = settings.server

@@ -50,6 +50,7 @@ class Statements:
             try:
                 yield
             except Exception as failed:
+                # Whatever it is goes on; what PostgreSQL says of it is noted in passing.
                 code = getattr(failed, "sqlstate", None)
                 if code is not None:
                     running.set_attribute("db.response.status_code", code)

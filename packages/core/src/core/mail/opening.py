@@ -22,8 +22,7 @@ def open_mail(url: str, sender: str, *, timeout_s: float = TOTAL_TIMEOUT_S) -> M
         return FolderMail(Path(unquote(parts.path)), sender)
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
         raise ValueError("a mail URL is smtp://host, smtps://host or file:folder")
-    # It has a library of its own, which a folder needs not.
-    from core.mail.smtp import SmtpMail  # noqa: PLC0415
+    from core.mail.smtp import SmtpMail  # noqa: PLC0415 - it has a library of its own, which a folder needs not
 
     implicit_tls = parts.scheme == "smtps"
     return SmtpMail(

@@ -15,8 +15,7 @@ async def open_rate_limits(
     if url.startswith("memory:"):
         yield RateLimits(BoundedMemory(), key=key, uncounted=uncounted)
         return
-    # Its client library is an extra.
-    from core.rate_limits.shared import shared_storage  # noqa: PLC0415
+    from core.rate_limits.shared import shared_storage  # noqa: PLC0415 - its client library is an extra
 
     async with shared_storage(url, service=service) as storage:
         yield RateLimits(storage, key=key, uncounted=uncounted)

@@ -57,6 +57,7 @@ def request_response(handle: Callable[[Request], Awaitable[Response]], *, leaves
                 return
             _tell_swallowed()
         except Exception as failure:
+            # Whatever the handler raises: Starlette knows which of it has an answer.
             if is_answering:
                 raise
             # With the handler's own request, because it has kept the body.

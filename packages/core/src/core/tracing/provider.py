@@ -85,8 +85,7 @@ class Tracing(TracerProvider):
             yield
 
     def _make_recorder(self) -> "Recorder":
-        # Some 15 ms, for those alone whose spans somebody wants.
-        from core.tracing.sdk import Recorder  # noqa: PLC0415
+        from core.tracing.sdk import Recorder  # noqa: PLC0415 - 15 ms, for those whose spans somebody wants
 
         return Recorder(self._resource, ratio=self._ratio)
 
